@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "change.h"
+#include "uapi.h"
+
+/* Note why a change is refused; the errno is the caller's return value. */
+#define refuse(c, error, ...) ({						\
+	snprintf((c)->why, (c)->why_bytes, __VA_ARGS__);		\
+	(error); })
+
+/**
+ * sosnap_change_init() - start a change
+ * @c:         to initialise
+ * @m:         the metadata
+ * @why:       room for the sentence that says why it is refused
+ * @why_bytes: its size
+ */
+void sosnap_change_init(struct sosnap_change *c, struct sosnap_meta *m, char *why,
+			size_t why_bytes)
+{
+	memset(c, 0, sizeof(*c));
+	c->m = m;
+	c->why = why;
+	c->why_bytes = why_bytes;
+	why[0] = '\0';
+}
+
+/**
+ * sosnap_change_exit() - free the memory
+ * @c: initialised
+ */
+void sosnap_change_exit(struct sosnap_change *c)
+{
+	kvfree(c->slots);
+	c->slots = NULL;
+}
+
+/* Make room for records, so that nothing fails once memory has been changed. */
+static int room(struct sosnap_change *c, u32 puts)
+{
+	u32 need = c->nr + puts * (1 + SOSNAP_PUT_SLOTS);
+	struct sosnap_disk_record *more;
+
+	if (need > SOSNAP_COMMIT_SLOTS)
+		return refuse(c, -E2BIG, "too many changes at once: ask for fewer in one message");
+	if (need <= c->max)
+		return 0;
+	more = kvmalloc_array(need, sizeof(*more), GFP_NOIO);
+	if (!more)
+		return refuse(c, -ENOMEM, "out of memory");
+	if (c->nr)
+		memcpy(more, c->slots, c->nr * sizeof(*more));
+	kvfree(c->slots);
+	c->slots = more;
+	c->max = need;
+	return 0;
+}
+
+static int put(struct sosnap_change *c, u32 type, u32 id, const union sosnap_item *item)
+{
+	int r = sosnap_catalog_put(&c->m->catalog, type, id, item);
+
+	if (r)
+		return refuse(c, r, "out of memory");
+	sosnap_record_fill(&c->slots[c->nr], SOSNAP_RECORD_PUT, type, id, SOSNAP_PUT_SLOTS, 0);
+	memcpy(&c->slots[c->nr + 1], item, sizeof(*item));
+	c->nr += 1 + SOSNAP_PUT_SLOTS;
+	return 0;
+}
+
+static void del(struct sosnap_change *c, u32 type, u32 id)
+{
+	sosnap_catalog_del(&c->m->catalog, type, id);
+	sosnap_record_fill(&c->slots[c->nr++], SOSNAP_RECORD_DEL, type, id, 0, 0);
+}
+
+static struct sosnap_entry *named(struct sosnap_change *c, u32 type, const char *name)
+{
+	return sosnap_catalog_name(&c->m->catalog, type, name);
+}
+
+static int new_name(struct sosnap_change *c, u32 type, const char *name)
+{
+	if (!sosnap_name_valid(name))
+		return refuse(c, -EINVAL,
+			      "not a valid name: use 1 to 63 letters, digits or ._+-, not starting with - or .");
+	if (named(c, type, name))
+		return refuse(c, -EEXIST, "%s %s exists already: choose another name",
+			      type == SOSNAP_CATALOG_GOLD ? "gold image" : "snapshot", name);
+	return 0;
+}
+
+/**
+ * sosnap_change_gold_add() - make a gold image known
+ * @c:          the change
+ * @name:       its name
+ * @sectors:    its size
+ * @sample_crc: see gold.h
+ * @sha256:     32 bytes, or NULL when it was not computed
+ * @now:        seconds since 1970
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sectors,
+			   u32 sample_crc, const u8 *sha256, u64 now)
+{
+	union sosnap_item item;
+	int r;
+
+	r = new_name(c, SOSNAP_CATALOG_GOLD, name);
+	if (r)
+		return r;
+	if (!sectors || sectors > SOSNAP_MAX_BLK)
+		return refuse(c, -EINVAL, "gold image %s has an impossible size", name);
+	r = room(c, 1);
+	if (r)
+		return r;
+	memset(&item, 0, sizeof(item));
+	strscpy(item.gold.name, name, sizeof(item.gold.name));
+	item.gold.sectors = cpu_to_le64(sectors);
+	item.gold.ctime = cpu_to_le64(now);
+	item.gold.sample_crc = cpu_to_le32(sample_crc);
+	if (sha256)
+		memcpy(item.gold.sha256, sha256, sizeof(item.gold.sha256));
+	r = put(c, SOSNAP_CATALOG_GOLD, c->m->super.next_gold, &item);
+	if (!r)
+		c->m->super.next_gold++;
+	return r;
+}
+
+/**
+ * sosnap_change_gold_remove() - forget a gold image that nothing uses
+ * @c:    the change
+ * @name: its name
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_gold_remove(struct sosnap_change *c, const char *name)
+{
+	struct sosnap_entry *gold = named(c, SOSNAP_CATALOG_GOLD, name), *e;
+	u32 id = 0;
+	int r;
+
+	if (!gold)
+		return refuse(c, -ENOENT, "no such gold image");
+	while ((e = sosnap_catalog_next(&c->m->catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
+		if (le32_to_cpu(e->item.snapshot.gold) == gold->id)
+			return refuse(c, -EBUSY,
+				      "gold image %s is used by snapshot %s: remove its snapshots first",
+				      name, e->item.snapshot.name);
+		id = e->id + 1;
+	}
+	r = room(c, 1);
+	if (!r)
+		del(c, SOSNAP_CATALOG_GOLD, gold->id);
+	return r;
+}
+
+static int create_check(struct sosnap_change *c, const struct sosnap_create *list, u32 i)
+{
+	u32 k;
+	int r = new_name(c, SOSNAP_CATALOG_SNAPSHOT, list[i].name);
+
+	if (r)
+		return r;
+	for (k = 0; k < i; k++)
+		if (!strcmp(list[k].name, list[i].name))
+			return refuse(c, -EEXIST, "snapshot %s is named twice", list[i].name);
+	if (!named(c, SOSNAP_CATALOG_GOLD, list[i].gold))
+		return refuse(c, -ENOENT, "snapshot %s: no such gold image: add it first",
+			      list[i].name);
+	if (!list[i].sectors || list[i].sectors > SOSNAP_MAX_BLK)
+		return refuse(c, -EINVAL, "snapshot %s: impossible size", list[i].name);
+	if (c->m->super.next_object + i >= U32_MAX || c->m->super.next_snapshot + i >= U32_MAX)
+		return refuse(c, -EOVERFLOW, "the store has used up its numbers");
+	return 0;
+}
+
+/**
+ * sosnap_change_create() - make snapshots of gold images, all or none
+ * @c:    the change
+ * @list: what to make; the ids are filled in
+ * @nr:   how many
+ * @now:  seconds since 1970
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u32 nr, u64 now)
+{
+	struct sosnap_super *s = &c->m->super;
+	union sosnap_item item;
+	u32 i;
+	int r;
+
+	for (i = 0; i < nr; i++) {
+		r = create_check(c, list, i);
+		if (r)
+			return r;
+	}
+	if (nr > SOSNAP_COMMIT_SLOTS / 4)
+		return refuse(c, -E2BIG, "too many snapshots at once");
+	r = room(c, 2 * nr);
+	for (i = 0; i < nr && !r; i++) {
+		u32 gold = named(c, SOSNAP_CATALOG_GOLD, list[i].gold)->id;
+		u32 object = s->next_object++;
+
+		memset(&item, 0, sizeof(item));
+		item.object.ctime = cpu_to_le64(now);
+		item.object.gold = cpu_to_le32(gold);
+		r = put(c, SOSNAP_CATALOG_OBJECT, object, &item);
+		if (r)
+			break;
+		list[i].id = s->next_snapshot++;
+		memset(&item, 0, sizeof(item));
+		strscpy(item.snapshot.name, list[i].name, sizeof(item.snapshot.name));
+		memcpy(item.snapshot.uuid, list[i].uuid, sizeof(item.snapshot.uuid));
+		item.snapshot.sectors = cpu_to_le64(list[i].sectors);
+		item.snapshot.ctime = cpu_to_le64(now);
+		item.snapshot.object = cpu_to_le32(object);
+		item.snapshot.gold = cpu_to_le32(gold);
+		r = put(c, SOSNAP_CATALOG_SNAPSHOT, list[i].id, &item);
+	}
+	if (!r)
+		return 0;
+	/* out of memory half-way: take back what was added */
+	while (i-- > 0) {
+		struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, list[i].name);
+
+		if (!e)
+			continue;
+		sosnap_catalog_del(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
+				   le32_to_cpu(e->item.snapshot.object));
+		sosnap_catalog_del(&c->m->catalog, SOSNAP_CATALOG_SNAPSHOT, e->id);
+	}
+	return r;
+}
+
+/**
+ * sosnap_change_remove() - forget a snapshot; its cache object dies
+ * @c:    the change
+ * @name: its name; the caller has made sure that it is not in use
+ *
+ * The blocks come back by and by, with the next checkpoints.
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_remove(struct sosnap_change *c, const char *name)
+{
+	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name), *o;
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return refuse(c, -ENOENT, "no such snapshot");
+	r = room(c, 2);
+	if (r)
+		return r;
+	o = sosnap_catalog_get(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
+			       le32_to_cpu(e->item.snapshot.object));
+	if (o) {
+		item = o->item;
+		item.object.flags |= cpu_to_le32(SOSNAP_OBJECT_DYING);
+		r = put(c, SOSNAP_CATALOG_OBJECT, o->id, &item);
+		if (r)
+			return r;
+	}
+	del(c, SOSNAP_CATALOG_SNAPSHOT, e->id);
+	return 0;
+}
+
+/**
+ * sosnap_change_rename() - give a snapshot another name
+ * @c:    the change
+ * @name: its name
+ * @to:   the new one
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *to)
+{
+	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return refuse(c, -ENOENT, "no such snapshot");
+	r = new_name(c, SOSNAP_CATALOG_SNAPSHOT, to);
+	if (!r)
+		r = room(c, 1);
+	if (r)
+		return r;
+	item = e->item;
+	memset(item.snapshot.name, 0, sizeof(item.snapshot.name));
+	strscpy(item.snapshot.name, to, sizeof(item.snapshot.name));
+	return put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}
+
+/**
+ * sosnap_change_set_auto() - whether a snapshot is activated with its store
+ * @c:    the change
+ * @name: its name
+ * @on:   or not
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
+{
+	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return refuse(c, -ENOENT, "no such snapshot");
+	r = room(c, 1);
+	if (r)
+		return r;
+	item = e->item;
+	item.snapshot.flags &= cpu_to_le32(~SOSNAP_SNAPSHOT_AUTO);
+	if (on)
+		item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_AUTO);
+	return put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "extent.h"
+
+static int decode(const struct sosnap_tree *t, const struct sosnap_key *key,
+		  const struct sosnap_disk_extent *d, struct sosnap_extent *e)
+{
+	e->blk = key->lo;
+	e->store = le64_to_cpu(d->store);
+	e->len = le32_to_cpu(d->len);
+	if (!e->len || e->len > SOSNAP_MAX_EXTENT || e->blk >= SOSNAP_MAX_BLK ||
+	    (e->store != SOSNAP_STORE_ZERO &&
+	     (e->store >= t->io->nr_blocks || e->len > t->io->nr_blocks - e->store)))
+		return sosnap_fault_set(&t->io->fault, SOSNAP_FAULT_EXTENT_VALUE, 0, e->blk);
+	return 0;
+}
+
+static int put(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
+	       const struct sosnap_extent *e)
+{
+	struct sosnap_key key = { .hi = object, .lo = e->blk };
+	struct sosnap_disk_extent d = {
+		.store = cpu_to_le64(e->store),
+		.len = cpu_to_le32(e->len),
+	};
+
+	return sosnap_btree_put(t, txn, &key, &d);
+}
+
+static int del(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 blk)
+{
+	struct sosnap_key key = { .hi = object, .lo = blk };
+
+	return sosnap_btree_del(t, txn, &key);
+}
+
+/* The first extent of the object that starts at or after blk. */
+static int find_ge(const struct sosnap_tree *t, u32 object, u64 blk, struct sosnap_extent *e)
+{
+	struct sosnap_key key = { .hi = object, .lo = blk }, found;
+	struct sosnap_disk_extent d;
+	int r = sosnap_btree_ge(t, &key, &found, &d);
+
+	if (r)
+		return r;
+	return found.hi == object ? decode(t, &found, &d, e) : -ENOENT;
+}
+
+/* The last extent of the object that starts at or before blk. */
+static int find_le(const struct sosnap_tree *t, u32 object, u64 blk, struct sosnap_extent *e)
+{
+	struct sosnap_key key = { .hi = object, .lo = blk }, found;
+	struct sosnap_disk_extent d;
+	int r = sosnap_btree_le(t, &key, &found, &d);
+
+	if (r)
+		return r;
+	return found.hi == object ? decode(t, &found, &d, e) : -ENOENT;
+}
+
+static void cut_head(struct sosnap_extent *e, u64 to)
+{
+	u32 n = to - e->blk;
+
+	e->blk = to;
+	e->len -= n;
+	if (e->store != SOSNAP_STORE_ZERO)
+		e->store += n;
+}
+
+static bool joins(const struct sosnap_extent *a, const struct sosnap_extent *b)
+{
+	if (a->blk + a->len != b->blk || a->len >= SOSNAP_MAX_EXTENT - b->len)
+		return false;
+	if (a->store == SOSNAP_STORE_ZERO)
+		return b->store == SOSNAP_STORE_ZERO;
+	return b->store != SOSNAP_STORE_ZERO && a->store + a->len == b->store;
+}
+
+/**
+ * sosnap_extent_find() - the extent that covers a block, or the next one
+ * @t:      the extent tree
+ * @object: whose
+ * @blk:    the block
+ * @e:      filled
+ * Context: any that may sleep; no lock.
+ * Return: 0, -ENOENT when there is none at or after @blk, -EIO or -EUCLEAN.
+ */
+int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
+		       struct sosnap_extent *e)
+{
+	int r = find_le(t, object, blk, e);
+
+	if (!r && e->blk + e->len > blk)
+		return 0;
+	if (r && r != -ENOENT)
+		return r;
+	return find_ge(t, object, blk, e);
+}
+
+static int free_piece(const struct sosnap_extent *e, u64 from, u64 to,
+		      sosnap_extent_freed_fn freed, void *ctx)
+{
+	if (e->store == SOSNAP_STORE_ZERO)
+		return 0;
+	return freed(ctx, e->store + (from - e->blk), to - from);
+}
+
+/* Take [from, to) out of the tree; left is what remains of an extent before it. */
+static int punch(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 from, u64 to,
+		 struct sosnap_extent *left, bool *has_left, sosnap_extent_freed_fn freed,
+		 void *ctx)
+{
+	struct sosnap_extent e, tail;
+	int r;
+
+	*has_left = false;
+	r = from ? find_le(t, object, from - 1, &e) : -ENOENT;
+	if (r && r != -ENOENT)
+		return r;
+	if (!r) {
+		u64 end = e.blk + e.len;
+
+		*has_left = true;
+		*left = e;
+		if (end > from) {
+			left->len = from - e.blk;
+			r = free_piece(&e, from, min(end, to), freed, ctx);
+			if (!r)
+				r = put(t, txn, object, left);
+			if (!r && end > to) {
+				tail = e;
+				cut_head(&tail, to);
+				return put(t, txn, object, &tail);
+			}
+			if (r)
+				return r;
+		}
+	}
+	for (;;) {
+		r = find_ge(t, object, from, &e);
+		if (r == -ENOENT || (!r && e.blk >= to))
+			return 0;
+		if (!r)
+			r = free_piece(&e, e.blk, min(e.blk + e.len, to), freed, ctx);
+		if (!r)
+			r = del(t, txn, object, e.blk);
+		if (r)
+			return r;
+		if (e.blk + e.len > to) {
+			cut_head(&e, to);
+			return put(t, txn, object, &e);
+		}
+	}
+}
+
+/**
+ * sosnap_extent_write() - give a run of blocks a new place, or zeros
+ * @t:      the extent tree
+ * @txn:    the checkpoint
+ * @object: whose
+ * @e:      the run
+ * @freed:  told what the run owned before
+ * @ctx:    for @freed
+ * Context: the one writer of the tree; may sleep.
+ * Return: 0 or an error that ends the checkpoint.
+ */
+int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
+			const struct sosnap_extent *e, sosnap_extent_freed_fn freed, void *ctx)
+{
+	struct sosnap_extent add = *e, left, right;
+	bool has_left;
+	int r;
+
+	r = punch(t, txn, object, e->blk, e->blk + e->len, &left, &has_left, freed, ctx);
+	if (r)
+		return r;
+	if (has_left && joins(&left, &add)) {
+		add.blk = left.blk;
+		add.store = left.store;
+		add.len += left.len;
+	}
+	r = find_ge(t, object, e->blk + e->len, &right);
+	if (r && r != -ENOENT)
+		return r;
+	if (!r && joins(&add, &right)) {
+		r = del(t, txn, object, right.blk);
+		if (r)
+			return r;
+		add.len += right.len;
+	}
+	return put(t, txn, object, &add);
+}
+
+/**
+ * sosnap_extent_drop() - take the first extents of an object out of the tree
+ * @t:      the extent tree
+ * @txn:    the checkpoint
+ * @object: whose
+ * @most:   how many at most
+ * @freed:  told what they owned
+ * @ctx:    for @freed
+ * Context: the one writer of the tree; may sleep.
+ * Return: how many were dropped, or an error that ends the checkpoint.
+ */
+int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 most,
+		       sosnap_extent_freed_fn freed, void *ctx)
+{
+	struct sosnap_extent e;
+	u32 n;
+	int r;
+
+	for (n = 0; n < most; n++) {
+		r = find_ge(t, object, 0, &e);
+		if (r == -ENOENT)
+			break;
+		if (!r)
+			r = free_piece(&e, e.blk, e.blk + e.len, freed, ctx);
+		if (!r)
+			r = del(t, txn, object, e.blk);
+		if (r)
+			return r;
+	}
+	return n;
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "extent.h"
+#include "meta.h"
+
+/**
+ * sosnap_meta_format() - write an empty store
+ * @io: the device, with the uuid the store shall have
+ * @s:  from sosnap_super_init()
+ *
+ * The place of the first commit is wiped: what an earlier store left there
+ * would be told apart by its uuid, but a clean start costs one block.
+ * Context: may sleep.
+ * Return: 0, -EINVAL when the sizes do not fit, -ENOMEM or -EIO.
+ */
+int sosnap_meta_format(struct sosnap_io *io, const struct sosnap_super *s)
+{
+	void *zero;
+	int r;
+
+	if (s->nr_blocks < SOSNAP_MIN_BLOCKS || s->journal_blocks < SOSNAP_MIN_JOURNAL ||
+	    s->journal_blocks > SOSNAP_MAX_JOURNAL ||
+	    s->journal_blk + s->journal_blocks > s->nr_blocks / 2)
+		return -EINVAL;
+	zero = kzalloc(SOSNAP_BLOCK_SIZE, GFP_KERNEL);
+	if (!zero)
+		return -ENOMEM;
+	r = io->ops->write(io, s->journal_blk, 1, zero);
+	kfree(zero);
+	return r ? r : sosnap_super_write(io, s);
+}
+
+static void lock(struct sosnap_meta *m)
+{
+	if (m->host)
+		m->host->lock(m);
+}
+
+static void unlock(struct sosnap_meta *m)
+{
+	if (m->host)
+		m->host->unlock(m);
+}
+
+static void stray_add(struct sosnap_meta *m, u64 blk, u32 len)
+{
+	if (m->nr_strays == m->max_strays) {
+		u32 max = m->max_strays ? m->max_strays * 2 : 256;
+		struct sosnap_stray *more = kvmalloc_array(max, sizeof(*more), GFP_NOIO);
+
+		/* without memory they stay unused until the next activation */
+		if (!more)
+			return;
+		if (m->nr_strays)
+			memcpy(more, m->stray, m->nr_strays * sizeof(*more));
+		kvfree(m->stray);
+		m->stray = more;
+		m->max_strays = max;
+	}
+	m->stray[m->nr_strays].blk = blk;
+	m->stray[m->nr_strays++].len = len;
+}
+
+static int node_alloc(struct sosnap_txn *txn, u64 *blk)
+{
+	struct sosnap_meta *m = container_of(txn, struct sosnap_meta, txn);
+	u32 len;
+	int r;
+
+	lock(m);
+	r = sosnap_space_alloc(&m->space, 1, 1, blk, &len);
+	if (!r)
+		r = sosnap_space_set(&m->space, *blk, 1);
+	unlock(m);
+	return r;
+}
+
+static int clear(struct sosnap_meta *m, u64 blk, u32 len)
+{
+	u64 born;
+	int r;
+
+	lock(m);
+	r = sosnap_space_clear(&m->space, blk, len, &born);
+	unlock(m);
+	/* made and dropped by the same checkpoint: a node, so one block */
+	if (!r && born)
+		stray_add(m, blk, len);
+	return r;
+}
+
+static int node_free(struct sosnap_txn *txn, u64 blk)
+{
+	struct sosnap_meta *m = container_of(txn, struct sosnap_meta, txn);
+
+	m->io->ops->forget(m->io, blk);
+	return clear(m, blk, 1);
+}
+
+static struct sosnap_tree *extents(struct sosnap_meta *m)
+{
+	return &m->work[SOSNAP_TREE_EXTENT - 1];
+}
+
+/**
+ * sosnap_meta_open() - load what is always in memory
+ * @m:    to fill
+ * @io:   the device; its uuid is set
+ * @host: locks, or NULL
+ *
+ * Reads the superblocks, the summaries and the catalogue; nothing is written.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EUCLEAN with io->fault set.
+ */
+int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
+		     const struct sosnap_meta_host *host)
+{
+	static const u16 val_bytes[SOSNAP_NR_TREES] = {
+		[SOSNAP_TREE_CATALOG - 1] = SOSNAP_CATALOG_BYTES,
+		[SOSNAP_TREE_EXTENT - 1] = sizeof(struct sosnap_disk_extent),
+	};
+	int r, i;
+
+	memset(m, 0, sizeof(*m));
+	m->io = io;
+	m->host = host;
+	m->txn.alloc = node_alloc;
+	m->txn.free = node_free;
+	r = sosnap_super_read(io, &m->super);
+	if (r)
+		return r;
+	for (i = 0; i < SOSNAP_NR_TREES; i++) {
+		m->live[i].io = io;
+		m->live[i].id = i + 1;
+		m->live[i].val_bytes = val_bytes[i];
+		m->live[i].root = m->super.root[i];
+		m->work[i] = m->live[i];
+	}
+	r = sosnap_space_init(&m->space, io, &m->super);
+	if (r)
+		return r;
+	m->have_space = true;
+	r = sosnap_catalog_load(&m->catalog, &m->live[SOSNAP_TREE_CATALOG - 1]);
+	if (r)
+		sosnap_meta_close(m);
+	return r;
+}
+
+/**
+ * sosnap_meta_close() - free the memory
+ * @m: opened
+ */
+void sosnap_meta_close(struct sosnap_meta *m)
+{
+	sosnap_catalog_exit(&m->catalog);
+	if (m->have_space)
+		sosnap_space_exit(&m->space);
+	kvfree(m->stray);
+	m->stray = NULL;
+	m->have_space = false;
+}
+
+static void seen_id(u64 *next, u64 id)
+{
+	if (*next <= id)
+		*next = id + 1;
+}
+
+static int apply_put(struct sosnap_meta *m, u32 type, u64 id, const void *value)
+{
+	union sosnap_item item;
+
+	memcpy(&item, value, sizeof(item));
+	if (!sosnap_catalog_sane(type, id, &item))
+		return sosnap_fault_set(&m->io->fault, SOSNAP_FAULT_RECORD_VALUE, 0, id);
+	if (type == SOSNAP_CATALOG_GOLD)
+		seen_id(&m->super.next_gold, id);
+	else if (type == SOSNAP_CATALOG_OBJECT)
+		seen_id(&m->super.next_object, id);
+	else
+		seen_id(&m->super.next_snapshot, id);
+	return sosnap_catalog_put(&m->catalog, type, id, &item);
+}
+
+/**
+ * sosnap_meta_apply() - take the records of one commit over
+ * @m:     the metadata; PUT and DEL change the catalogue
+ * @batch: MAP and ZERO go here
+ * @slots: the record slots
+ * @nr:    how many
+ * Context: meta lock held.
+ * Return: 0, -ENOMEM, or -EUCLEAN for a record that makes no sense.
+ */
+int sosnap_meta_apply(struct sosnap_meta *m, struct sosnap_batch *batch,
+		      const struct sosnap_disk_record *slots, u32 nr)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < nr && !r; i++) {
+		const struct sosnap_disk_record *d = &slots[i];
+		u32 type = sosnap_record_type(d), object = le32_to_cpu(d->object);
+		u64 blk = sosnap_record_blk(d), store = le64_to_cpu(d->store);
+		u32 len = le32_to_cpu(d->len);
+		bool sane = len && len <= SOSNAP_MAX_EXTENT && object &&
+			    blk + len <= SOSNAP_MAX_BLK;
+
+		if (type == SOSNAP_RECORD_MAP && sane && store < m->super.nr_blocks &&
+		    len <= m->super.nr_blocks - store) {
+			r = sosnap_batch_add(batch, object, blk, len, store);
+		} else if (type == SOSNAP_RECORD_ZERO && sane) {
+			r = sosnap_batch_add(batch, object, blk, len, SOSNAP_STORE_ZERO);
+		} else if (type == SOSNAP_RECORD_PUT && len == SOSNAP_PUT_SLOTS && i + len < nr) {
+			r = apply_put(m, object, blk, d + 1);
+			i += len;
+		} else if (type == SOSNAP_RECORD_DEL && blk <= U32_MAX) {
+			sosnap_catalog_del(&m->catalog, object, blk);
+		} else {
+			r = sosnap_fault_set(&m->io->fault, SOSNAP_FAULT_RECORD_VALUE, 0, i);
+		}
+	}
+	return r;
+}
+
+struct replay {
+	struct sosnap_meta *m;
+	struct sosnap_batch *batch;
+	u64 commits;
+};
+
+static int replay_commit(void *ctx, u64 __always_unused seq,
+			 const struct sosnap_disk_record *slots, u32 nr)
+{
+	struct replay *rp = ctx;
+
+	rp->commits++;
+	return sosnap_meta_apply(rp->m, rp->batch, slots, nr);
+}
+
+/**
+ * sosnap_meta_replay() - take over what the journal holds
+ * @m:       opened
+ * @batch:   filled with the mapping records
+ * @commits: set to the number of commits found
+ *
+ * Nothing is written. For a store that goes live the caller follows with
+ * sosnap_meta_checkpoint(m, batch, m->journal.head, m->journal.seq, flags),
+ * publish and release; m->replaying stays true until then.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *commits)
+{
+	struct replay rp = { .m = m, .batch = batch };
+	int r;
+
+	m->replaying = true;
+	r = sosnap_journal_scan(m->io, &m->super, &m->journal, replay_commit, &rp);
+	*commits = rp.commits;
+	/* a commit that was torn here may turn up whole later: pass its number over */
+	m->journal.seq++;
+	return r;
+}
+
+/* Write the block count of the object that the sweep leaves behind. */
+static void object_done(struct sosnap_meta *m)
+{
+	if (m->object && m->delta) {
+		struct sosnap_disk_object *o = &m->object->item.object;
+
+		o->blocks = cpu_to_le64(le64_to_cpu(o->blocks) + m->delta);
+		m->super.data_blocks += m->delta;
+		m->object->dirty = true;
+	}
+	m->object = NULL;
+	m->delta = 0;
+}
+
+static int data_freed(void *ctx, u64 store, u32 len)
+{
+	struct sosnap_meta *m = ctx;
+
+	m->delta -= len;
+	return clear(m, store, len);
+}
+
+/* Blocks of a record that no tree will own. */
+static int lost(void *ctx, u32 __always_unused object, u64 store, u32 len)
+{
+	struct sosnap_meta *m = ctx;
+
+	if (!m->replaying)
+		stray_add(m, store, len);
+	return 0;
+}
+
+static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
+{
+	struct sosnap_extent e = { .blk = blk, .store = store, .len = len };
+	struct sosnap_meta *m = ctx;
+	int r;
+
+	if (!m->object || m->object->id != object) {
+		object_done(m);
+		m->object = sosnap_catalog_get(&m->catalog, SOSNAP_CATALOG_OBJECT, object);
+	}
+	if (!m->object ||
+	    (le32_to_cpu(m->object->item.object.flags) & SOSNAP_OBJECT_DYING))
+		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
+
+	r = sosnap_extent_write(extents(m), &m->txn, object, &e, data_freed, m);
+	if (!r && store != SOSNAP_STORE_ZERO) {
+		m->delta += len;
+		lock(m);
+		r = sosnap_space_set(&m->space, store, len);
+		unlock(m);
+	}
+	cond_resched();
+	return r;
+}
+
+/* Drop a bounded number of extents of objects that are being removed. */
+static int reap(struct sosnap_meta *m)
+{
+	u32 budget = SOSNAP_REAP_EXTENTS, id = 0;
+	struct sosnap_entry *e;
+	int n;
+
+	while (budget && (e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
+		id = e->id + 1;
+		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
+			continue;
+		m->object = e;
+		n = sosnap_extent_drop(extents(m), &m->txn, e->id, budget, data_freed, m);
+		m->reaped -= m->delta;
+		object_done(m);
+		if (n < 0)
+			return n;
+		if ((u32)n < budget)
+			sosnap_catalog_del(&m->catalog, SOSNAP_CATALOG_OBJECT, e->id);
+		budget -= n;
+	}
+	return 0;
+}
+
+/**
+ * sosnap_meta_checkpoint() - merge a batch of records into the trees
+ * @m:        the metadata
+ * @batch:    every MAP and ZERO record of the commits before @tail_seq that was
+ *            not merged yet; used up
+ * @tail:     where in the journal the first commit not merged starts
+ * @tail_seq: its number
+ * @flags:    SOSNAP_SUPER_CLEAN when the store is being closed
+ *
+ * On return 0 the new state is durable; publish and release have to follow.
+ * Context: meta lock held; may sleep; long.
+ * Return: 0, or an error after which nothing more may be written.
+ */
+int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u64 tail,
+			   u64 tail_seq, u32 flags)
+{
+	static const struct sosnap_batch_ops ops = { .emit = emit, .lost = lost };
+	struct sosnap_super *s = &m->super;
+	int r, i;
+
+	m->txn.gen = ++s->gen;
+	lock(m);
+	sosnap_space_begin(&m->space, s->gen);
+	unlock(m);
+
+	r = sosnap_batch_run(batch, &ops, m);
+	object_done(m);
+	if (!r)
+		r = reap(m);
+	if (!r)
+		r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
+	if (r)
+		return r;
+
+	s->flags = flags;
+	s->tail = tail;
+	s->tail_seq = tail_seq;
+	s->node_blocks = 0;
+	for (i = 0; i < SOSNAP_NR_TREES; i++) {
+		s->root[i] = m->work[i].root;
+		s->node_blocks += s->root[i].nr_nodes;
+	}
+	lock(m);
+	r = sosnap_space_write(&m->space);
+	unlock(m);
+	if (!r)
+		r = m->io->ops->flush(m->io);
+	if (!r)
+		r = sosnap_super_write(m->io, s);
+	if (!r) {
+		m->journal.tail = tail;
+		m->replaying = false;
+	}
+	return r;
+}
+
+/**
+ * sosnap_meta_publish() - let lookups see the checkpoint
+ * @m: the metadata
+ * Context: meta lock held, and no lookup is under way.
+ */
+void sosnap_meta_publish(struct sosnap_meta *m)
+{
+	memcpy(m->live, m->work, sizeof(m->live));
+}
+
+/**
+ * sosnap_meta_release() - what the checkpoint freed may be used again
+ * @m:   the metadata
+ * @fn:  NULL, or told of every run before it is handed out
+ * @ctx: for @fn
+ * Context: meta lock held, after publish, when no I/O and no lookup that began
+ * before it is under way. May sleep.
+ * Return: 0, or an error for the log: some blocks stay unused until activation.
+ */
+int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *ctx)
+{
+	int r, error = 0;
+	u32 i;
+
+	lock(m);
+	for (i = 0; i < m->nr_strays; i++) {
+		r = sosnap_space_give_back(&m->space, m->stray[i].blk, m->stray[i].len);
+		if (r)
+			error = r;
+	}
+	m->nr_strays = 0;
+	r = sosnap_space_release(&m->space, fn, ctx);
+	unlock(m);
+	return r ? r : error;
+}
+
+/**
+ * sosnap_meta_dying() - whether removals are under way
+ * @m:      the metadata
+ * @blocks: NULL, or set to the blocks that still have to be freed
+ * Context: meta lock held.
+ */
+bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks)
+{
+	struct sosnap_entry *e;
+	bool dying = false;
+	u32 id = 0;
+
+	if (blocks)
+		*blocks = 0;
+	while ((e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
+		id = e->id + 1;
+		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
+			continue;
+		dying = true;
+		if (blocks)
+			*blocks += le64_to_cpu(e->item.object.blocks);
+	}
+	return dying;
+}
+
+/**
+ * sosnap_meta_reserve() - what a checkpoint could need at most
+ * @m:       the metadata
+ * @records: MAP and ZERO records it would merge
+ *
+ * Copies: no more nodes than there are, and each record touches at most three
+ * leaves beside the paths to them. New nodes: a record adds at most two items,
+ * and a leaf of a grown tree holds at least 84. A removal touches the leaves of
+ * the extents that one checkpoint drops.
+ * Context: any; a snapshot of moving figures.
+ * Return: blocks that must not be given to data.
+ */
+u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records)
+{
+	u64 nodes = READ_ONCE(m->super.node_blocks);
+
+	return min_t(u64, nodes, 4 * records + SOSNAP_REAP_EXTENTS / 16) + records / 32 + 64;
+}

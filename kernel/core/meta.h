@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The metadata of one store, and the checkpoint that moves it from one complete
+ * state to the next.
+ *
+ * I1  On disk there is always one complete state: what the newest superblock
+ *     that verifies refers to, and the commits that follow its tail.
+ * I2  A checkpoint writes only blocks that are free in that state and the other
+ *     slots of bitmaps and summaries, flushes, then writes the superblocks one
+ *     after the other. What it freed is free only after both.
+ * I3  Commits that a checkpoint has merged are never replayed: the superblock
+ *     says which sequence number comes first.
+ * I4  An allocation is known to disk only through a record. What is allocated
+ *     in memory without one is free again after a crash.
+ * I5  Between two checkpoints no store block is given out twice: blocks become
+ *     free only when a checkpoint is released. So replay meets each at most once.
+ *
+ * Life: open, replay, then rounds of checkpoint, publish, release; close.
+ * When checkpoint fails, the state on disk is the old or the new one, both
+ * complete; the one in memory may be neither: nothing may be written any more.
+ *
+ * Locks are the host's. "Meta lock": one at a time for the catalogue, checkpoint
+ * and all below unless said otherwise. "Space lock": taken inside, through
+ * host->lock, around each call of space.h. The trees in live[] may be read
+ * without either while the host keeps publish and release away.
+ */
+#ifndef SOSNAP_META_H
+#define SOSNAP_META_H
+
+#include "batch.h"
+#include "btree.h"
+#include "catalog.h"
+#include "format.h"
+#include "journal.h"
+#include "ops.h"
+#include "space.h"
+#include "super.h"
+
+struct sosnap_meta;
+
+/* The host's space lock; both NULL where there is only one thread. */
+struct sosnap_meta_host {
+	void (*lock)(struct sosnap_meta *m);
+	void (*unlock)(struct sosnap_meta *m);
+};
+
+/* Blocks that are allocated but owned by nobody, until release. */
+struct sosnap_stray {
+	u64 blk;
+	u32 len;
+};
+
+/**
+ * struct sosnap_meta - see above
+ * @live:     the trees of the last complete checkpoint, for lookups
+ * @work:     the trees the checkpoint under way is making
+ * @replaying: records come from the journal, their blocks were never allocated
+ *            in memory
+ * @object:   entry whose block count is being added up, see checkpoint
+ * @delta:    its change so far
+ * @reaped:   blocks freed by removals since open, for progress
+ */
+struct sosnap_meta {
+	struct sosnap_io *io;
+	const struct sosnap_meta_host *host;
+	struct sosnap_super super;
+	struct sosnap_tree live[SOSNAP_NR_TREES];
+	struct sosnap_tree work[SOSNAP_NR_TREES];
+	struct sosnap_catalog catalog;
+	struct sosnap_space space;
+	struct sosnap_journal journal;
+	struct sosnap_txn txn;
+	struct sosnap_stray *stray;
+	u32 nr_strays;
+	u32 max_strays;
+	bool replaying;
+	bool have_space;
+	struct sosnap_entry *object;
+	s64 delta;
+	u64 reaped;
+};
+
+#define SOSNAP_REAP_EXTENTS	8192U	/* dropped by one checkpoint at most */
+
+int sosnap_meta_format(struct sosnap_io *io, const struct sosnap_super *s);
+int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
+		     const struct sosnap_meta_host *host);
+int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *commits);
+void sosnap_meta_close(struct sosnap_meta *m);
+
+int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u64 tail,
+			   u64 tail_seq, u32 flags);
+void sosnap_meta_publish(struct sosnap_meta *m);
+int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *ctx);
+
+int sosnap_meta_apply(struct sosnap_meta *m, struct sosnap_batch *batch,
+		      const struct sosnap_disk_record *slots, u32 nr);
+bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks);
+u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records);
+
+static inline const struct sosnap_tree *sosnap_meta_live(const struct sosnap_meta *m, u32 id)
+{
+	return &m->live[id - 1];
+}
+
+#endif /* SOSNAP_META_H */

@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bitmaps, their free counts, and the search for free runs.
+ *
+ * Crash argument: bitmaps and summaries are written to the slots that the
+ * superblock in force does not name; the superblock that names them follows
+ * after a flush. A crash in between leaves the old slots as they were. A slot
+ * written by a checkpoint that never finished has a generation that no summary
+ * entry in force names, or it is overwritten before one does.
+ */
+#include "space.h"
+
+static u32 region_blocks(const struct sosnap_super *s, u32 region)
+{
+	u64 first = (u64)region * SOSNAP_REGION_BLOCKS;
+
+	return min_t(u64, s->nr_blocks - first, SOSNAP_REGION_BLOCKS);
+}
+
+static void fix(u8 *bits, u32 from, u32 to, u32 *free)
+{
+	u32 b;
+
+	for (b = from; b < to && b < SOSNAP_REGION_BLOCKS; b++) {
+		if (!test_bit_le(b, bits)) {
+			__set_bit_le(b, bits);
+			(*free)--;
+		}
+	}
+}
+
+/**
+ * sosnap_space_fresh() - the bitmap of a region that was never written
+ * @super:  the superblock
+ * @region: which
+ * @bits:   SOSNAP_BITMAP_BYTES, filled
+ * @free:   set to the number of clear bits
+ * Context: any.
+ */
+void sosnap_space_fresh(const struct sosnap_super *super, u32 region, u8 *bits, u32 *free)
+{
+	memset(bits, 0, SOSNAP_BITMAP_BYTES);
+	*free = SOSNAP_REGION_BLOCKS;
+	fix(bits, SOSNAP_BITMAP_SLOT, SOSNAP_BITMAP_SLOT + 2, free);
+	if (region % SOSNAP_SUMMARY_REGIONS == 0)
+		fix(bits, SOSNAP_SUMMARY_SLOT, SOSNAP_SUMMARY_SLOT + 2, free);
+	if (region == 0) {
+		fix(bits, SOSNAP_SUPER_BLK0, SOSNAP_SUPER_BLK0 + 1, free);
+		fix(bits, SOSNAP_SUPER_BLK1, SOSNAP_SUPER_BLK1 + 1, free);
+		fix(bits, super->journal_blk, super->journal_blk + super->journal_blocks, free);
+	}
+	fix(bits, region_blocks(super, region), SOSNAP_REGION_BLOCKS, free);
+}
+
+static u64 bitmap_blk(u32 region, u32 slot)
+{
+	return (u64)region * SOSNAP_REGION_BLOCKS + SOSNAP_BITMAP_SLOT + slot;
+}
+
+static u64 summary_blk(u32 summary, u32 slot)
+{
+	return (u64)summary * SOSNAP_SUMMARY_REGIONS * SOSNAP_REGION_BLOCKS +
+	       SOSNAP_SUMMARY_SLOT + slot;
+}
+
+static int verify(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic, u64 owner)
+{
+	const struct sosnap_disk_header *h = buf->data;
+
+	if (*buf->verified)
+		return 0;
+	if (le32_to_cpu(h->magic) != magic)
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_MAGIC, buf->blk, magic);
+	if (!sosnap_sealed(h, SOSNAP_BLOCK_SIZE))
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_CRC, buf->blk, magic);
+	if (memcmp(h->uuid, io->uuid, sizeof(h->uuid)))
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_UUID, buf->blk, magic);
+	if (le64_to_cpu(h->blk) != buf->blk)
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_ADDRESS, buf->blk,
+					le64_to_cpu(h->blk));
+	if (le64_to_cpu(h->owner) != owner)
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_OWNER, buf->blk,
+					le64_to_cpu(h->owner));
+	*buf->verified = true;
+	return 0;
+}
+
+/* Read and verify a slot; the caller puts it when this returns 0. */
+static int slot_get(struct sosnap_io *io, u64 blk, u32 magic, u64 owner, struct sosnap_buf *buf)
+{
+	int r = io->ops->get(io, blk, buf);
+
+	if (r)
+		return r;
+	r = verify(io, buf, magic, owner);
+	if (r)
+		io->ops->put(io, buf);
+	return r;
+}
+
+static void header_fill(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic, u64 owner,
+			u64 gen)
+{
+	struct sosnap_disk_header *h = buf->data;
+
+	memset(h, 0, sizeof(*h));
+	h->magic = cpu_to_le32(magic);
+	memcpy(h->uuid, io->uuid, sizeof(h->uuid));
+	h->blk = cpu_to_le64(buf->blk);
+	h->gen = cpu_to_le64(gen);
+	h->owner = cpu_to_le64(owner);
+}
+
+/**
+ * sosnap_space_bitmap() - read the bitmap of a region
+ * @io:       the device
+ * @region:   which
+ * @gen_slot: what the summary says of it, not 0
+ * @buf:      to put after use
+ * Context: may sleep.
+ * Return: 0, -EIO, or -EUCLEAN with io->fault set.
+ */
+int sosnap_space_bitmap(struct sosnap_io *io, u32 region, u64 gen_slot, struct sosnap_buf *buf)
+{
+	const struct sosnap_disk_header *h;
+	int r;
+
+	r = slot_get(io, bitmap_blk(region, gen_slot & 1), SOSNAP_MAGIC_BITMAP, region, buf);
+	if (r)
+		return r;
+	h = buf->data;
+	if (le64_to_cpu(h->gen) != gen_slot >> 1) {
+		io->ops->put(io, buf);
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_GENERATION, buf->blk,
+					le64_to_cpu(h->gen));
+	}
+	return 0;
+}
+
+static u32 nr_summaries(const struct sosnap_space *sp)
+{
+	return DIV_ROUND_UP(sp->nr_regions, SOSNAP_SUMMARY_REGIONS);
+}
+
+static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
+{
+	u32 first = summary * SOSNAP_SUMMARY_REGIONS, i;
+	u32 slot = sosnap_super_slot(sp->super, summary);
+	struct sosnap_disk_summary *d = NULL;
+	struct sosnap_buf buf;
+	int r;
+
+	if (slot > 2)
+		return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_SUPER_FIELD, 0, summary);
+	if (slot) {
+		r = slot_get(sp->io, summary_blk(summary, slot - 1), SOSNAP_MAGIC_SUMMARY,
+			     summary, &buf);
+		if (r)
+			return r;
+		d = buf.data;
+		if (le64_to_cpu(d->h.gen) > sp->super->gen) {
+			sp->io->ops->put(sp->io, &buf);
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_GENERATION,
+						buf.blk, le64_to_cpu(d->h.gen));
+		}
+	}
+	for (i = 0; i < SOSNAP_SUMMARY_REGIONS && first + i < sp->nr_regions; i++) {
+		struct sosnap_region *rg = &sp->region[first + i];
+
+		if (d)
+			rg->gen_slot = le64_to_cpu(d->e[i].gen_slot);
+		if (rg->gen_slot)
+			rg->free = min_t(u32, le32_to_cpu(d->e[i].free), SOSNAP_REGION_BLOCKS);
+		else
+			sosnap_space_fresh(sp->super, first + i, scratch, &rg->free);
+		rg->disk_free = rg->free;
+		rg->max_run = rg->free;
+		sp->free += rg->free;
+	}
+	if (slot)
+		sp->io->ops->put(sp->io, &buf);
+	return 0;
+}
+
+/**
+ * sosnap_space_init() - load the free counts of a store
+ * @sp:    to fill
+ * @io:    the device
+ * @super: its superblock; kept, and summary_slot is changed by checkpoints
+ *
+ * Costs 24 bytes of memory per 126 MiB and one read per 31 GiB of the device.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosnap_super *super)
+{
+	u8 *scratch;
+	u32 i, fixed_free;
+	int r = 0;
+
+	memset(sp, 0, sizeof(*sp));
+	sp->io = io;
+	sp->super = super;
+	sp->nr_regions = DIV_ROUND_UP(super->nr_blocks, SOSNAP_REGION_BLOCKS);
+	/* a last region too small for its own slots is not used */
+	if (super->nr_blocks % SOSNAP_REGION_BLOCKS &&
+	    super->nr_blocks % SOSNAP_REGION_BLOCKS < 16)
+		sp->nr_regions--;
+	sp->region = kvcalloc(sp->nr_regions, sizeof(*sp->region), GFP_KERNEL);
+	scratch = kmalloc(SOSNAP_BITMAP_BYTES, GFP_KERNEL);
+	if (!sp->region || !scratch) {
+		kfree(scratch);
+		sosnap_space_exit(sp);
+		return -ENOMEM;
+	}
+	for (i = 0; i < nr_summaries(sp) && !r; i++)
+		r = summary_load(sp, i, scratch);
+	for (i = 0; i < sp->nr_regions && !r; i++) {
+		u32 in_summary = i % SOSNAP_SUMMARY_REGIONS;
+
+		fixed_free = region_blocks(super, i) - 2 - (in_summary ? 0 : 2);
+		if (!i)
+			fixed_free -= 2 + super->journal_blocks;
+		sp->total += fixed_free;
+	}
+	kfree(scratch);
+	if (r)
+		sosnap_space_exit(sp);
+	return r;
+}
+
+/**
+ * sosnap_space_exit() - free the memory
+ * @sp: initialised
+ * Context: may sleep.
+ */
+void sosnap_space_exit(struct sosnap_space *sp)
+{
+	u32 i;
+
+	for (i = 0; sp->region && i < sp->nr_regions; i++)
+		kvfree(sp->region[i].view);
+	kvfree(sp->region);
+	sp->region = NULL;
+}
+
+static int view_load(struct sosnap_space *sp, u32 region)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	struct sosnap_view *v;
+	struct sosnap_buf buf;
+	u32 fresh_free;
+	int r;
+
+	if (rg->view)
+		return 0;
+	v = kvmalloc(sizeof(*v), GFP_NOIO);
+	if (!v)
+		return -ENOMEM;
+	v->outstanding = 0;
+	v->used = 1;
+	if (rg->gen_slot) {
+		r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &buf);
+		if (r) {
+			kvfree(v);
+			return r;
+		}
+		memcpy(v->bits, ((struct sosnap_disk_bitmap *)buf.data)->bits, sizeof(v->bits));
+		sp->io->ops->put(sp->io, &buf);
+	} else {
+		sosnap_space_fresh(sp->super, region, v->bits, &fresh_free);
+	}
+	rg->view = v;
+	sp->nr_views++;
+	return 0;
+}
+
+/*
+ * The first run of want clear bits, else the longest. Bits of a word are seen
+ * through find_next_*_le, so a scan of a full bitmap is 504 word compares.
+ */
+static u32 find_run(const u8 *bits, u32 want, u32 *len)
+{
+	u32 best = 0, start = 0, from = 0;
+
+	while (from < SOSNAP_REGION_BLOCKS && best < want) {
+		u32 a = find_next_zero_bit_le(bits, SOSNAP_REGION_BLOCKS, from);
+		u32 b;
+
+		if (a >= SOSNAP_REGION_BLOCKS)
+			break;
+		b = find_next_bit_le(bits, SOSNAP_REGION_BLOCKS, a);
+		if (b - a > best) {
+			best = b - a;
+			start = a;
+		}
+		from = b;
+	}
+	*len = min(best, want);
+	return start;
+}
+
+static void take(struct sosnap_space *sp, u32 region, u32 start, u32 len)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	u32 i;
+
+	for (i = 0; i < len; i++)
+		__set_bit_le(start + i, rg->view->bits);
+	rg->view->outstanding += len;
+	rg->view->used = 1;
+	rg->free -= len;
+	sp->free -= len;
+}
+
+/* One round through the regions for a run of at least least blocks. */
+static int search(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
+{
+	int error = -ENOSPC;
+	u32 i;
+
+	for (i = 0; i < sp->nr_regions; i++) {
+		u32 region = sp->cursor + i < sp->nr_regions ? sp->cursor + i :
+			     sp->cursor + i - sp->nr_regions;
+		struct sosnap_region *rg = &sp->region[region];
+		u32 start;
+		int r;
+
+		if (min(rg->free, rg->max_run) < least)
+			continue;
+		r = view_load(sp, region);
+		if (r) {
+			/* a damaged bitmap costs its region, not the store */
+			if (r == -EUCLEAN)
+				rg->max_run = 0;
+			error = r;
+			continue;
+		}
+		start = find_run(rg->view->bits, want, len);
+		if (*len < want)
+			rg->max_run = *len;
+		if (*len < least)
+			continue;
+		take(sp, region, start, *len);
+		sp->cursor = region;
+		*blk = (u64)region * SOSNAP_REGION_BLOCKS + start;
+		return 0;
+	}
+	return error;
+}
+
+/**
+ * sosnap_space_alloc() - take a run of free blocks out of the view
+ * @sp:    the space
+ * @want:  blocks wanted
+ * @least: with how few the caller is content, at least 1
+ * @blk:   set to the first block
+ * @len:   set to the length of the run
+ *
+ * A run of @want is looked for everywhere first, then anything from @least on.
+ * Context: space lock held; may sleep.
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
+{
+	int r = search(sp, want, want, blk, len);
+
+	if (r == -ENOSPC && least < want)
+		r = search(sp, want, least, blk, len);
+	return r;
+}
+
+/* Split a run at region borders. */
+static u32 piece(u64 blk, u64 len, u32 *region, u32 *bit)
+{
+	*region = div_u64_rem(blk, SOSNAP_REGION_BLOCKS, bit);
+	return min_t(u64, len, SOSNAP_REGION_BLOCKS - *bit);
+}
+
+/**
+ * sosnap_space_give_back() - return blocks that no record was written for
+ * @sp:  the space
+ * @blk: first block
+ * @len: how many
+ * Context: space lock held.
+ * Return: 0, or -EUCLEAN if one of them was not out (nothing is changed then).
+ */
+int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len)
+{
+	while (len) {
+		u32 region, bit, i, n = piece(blk, len, &region, &bit);
+		struct sosnap_region *rg;
+
+		if (region >= sp->nr_regions)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		rg = &sp->region[region];
+		if (!rg->view || rg->view->outstanding < n ||
+		    find_next_zero_bit_le(rg->view->bits, bit + n, bit) < bit + n)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE, 0, blk);
+		for (i = 0; i < n; i++)
+			__clear_bit_le(bit + i, rg->view->bits);
+		rg->view->outstanding -= n;
+		rg->free += n;
+		rg->max_run = rg->free;
+		sp->free += n;
+		blk += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/**
+ * sosnap_space_begin() - a checkpoint starts
+ * @sp:  the space
+ * @gen: its generation
+ * Context: space lock held; the one before was released.
+ */
+void sosnap_space_begin(struct sosnap_space *sp, u64 gen)
+{
+	sp->txn_gen = gen;
+}
+
+static u32 other_slot(const struct sosnap_region *rg)
+{
+	return rg->gen_slot ? !(rg->gen_slot & 1) : 0;
+}
+
+/* The bitmap that this checkpoint writes, made on first use. */
+static int next_get(struct sosnap_space *sp, u32 region, struct sosnap_buf *buf)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	u64 blk = bitmap_blk(region, other_slot(rg));
+	struct sosnap_disk_bitmap *d;
+	struct sosnap_buf old;
+	u32 fresh_free;
+	int r;
+
+	if (rg->touched) {
+		r = slot_get(sp->io, blk, SOSNAP_MAGIC_BITMAP, region, buf);
+		if (!r)
+			sp->io->ops->dirty(sp->io, buf);
+		return r;
+	}
+	r = view_load(sp, region);
+	if (r)
+		return r;
+	if (rg->gen_slot) {
+		r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &old);
+		if (r)
+			return r;
+	}
+	r = sp->io->ops->create(sp->io, blk, buf);
+	if (r)
+		goto out;
+	d = buf->data;
+	header_fill(sp->io, buf, SOSNAP_MAGIC_BITMAP, region, sp->txn_gen);
+	if (rg->gen_slot)
+		memcpy(d->bits, ((struct sosnap_disk_bitmap *)old.data)->bits, sizeof(d->bits));
+	else
+		sosnap_space_fresh(sp->super, region, d->bits, &fresh_free);
+	sp->io->ops->dirty(sp->io, buf);
+	rg->touched = true;
+out:
+	if (rg->gen_slot)
+		sp->io->ops->put(sp->io, &old);
+	return r;
+}
+
+/**
+ * sosnap_space_set() - the trees of this checkpoint own these blocks
+ * @sp:  the space
+ * @blk: first block
+ * @len: how many
+ *
+ * They come from sosnap_space_alloc(), or from a record that is replayed.
+ * Context: space lock held; may sleep.
+ * Return: 0, -EIO, -ENOMEM, or -EUCLEAN when one of them has an owner already.
+ */
+int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len)
+{
+	while (len) {
+		u32 region, bit, i, n = piece(blk, len, &region, &bit);
+		struct sosnap_disk_bitmap *d;
+		struct sosnap_region *rg;
+		struct sosnap_buf buf;
+		int r;
+
+		if (region >= sp->nr_regions)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		rg = &sp->region[region];
+		r = next_get(sp, region, &buf);
+		if (r)
+			return r;
+		d = buf.data;
+		if (find_next_bit_le(d->bits, bit + n, bit) < bit + n) {
+			sp->io->ops->put(sp->io, &buf);
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
+						bitmap_blk(region, 0), blk);
+		}
+		for (i = 0; i < n; i++) {
+			__set_bit_le(bit + i, d->bits);
+			if (test_bit_le(bit + i, rg->view->bits)) {
+				rg->view->outstanding--;
+			} else {
+				__set_bit_le(bit + i, rg->view->bits);
+				rg->free--;
+				sp->free--;
+			}
+		}
+		rg->disk_free -= n;
+		sp->io->ops->put(sp->io, &buf);
+		blk += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Whether the last complete checkpoint had the block in use. */
+static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	struct sosnap_buf old;
+	u32 i;
+	int r;
+
+	*set = 0;
+	if (!rg->gen_slot)
+		return 0;
+	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &old);
+	if (r)
+		return r;
+	for (i = 0; i < n; i++)
+		*set += test_bit_le(bit + i, ((struct sosnap_disk_bitmap *)old.data)->bits);
+	sp->io->ops->put(sp->io, &old);
+	return 0;
+}
+
+/**
+ * sosnap_space_clear() - the trees of this checkpoint no longer own these blocks
+ * @sp:   the space
+ * @blk:  first block
+ * @len:  how many
+ * @born: how many of them this checkpoint itself had set. These are allocated
+ *        without an owner again: set them anew, or give them back once what was
+ *        written there is flushed
+ *
+ * The others stay out of reach until sosnap_space_release().
+ * Context: space lock held; may sleep.
+ * Return: 0, -EIO, -ENOMEM, or -EUCLEAN when one of them has no owner.
+ */
+int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
+{
+	*born = 0;
+	while (len) {
+		u32 region, bit, i, set, n = piece(blk, len, &region, &bit);
+		struct sosnap_disk_bitmap *d;
+		struct sosnap_buf buf;
+		int r;
+
+		if (region >= sp->nr_regions)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		r = was_set(sp, region, bit, n, &set);
+		if (!r)
+			r = next_get(sp, region, &buf);
+		if (r)
+			return r;
+		d = buf.data;
+		if (find_next_zero_bit_le(d->bits, bit + n, bit) < bit + n) {
+			sp->io->ops->put(sp->io, &buf);
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
+						bitmap_blk(region, 0), blk);
+		}
+		for (i = 0; i < n; i++)
+			__clear_bit_le(bit + i, d->bits);
+		sp->region[region].disk_free += n;
+		sp->region[region].view->outstanding += n - set;
+		*born += n - set;
+		sp->io->ops->put(sp->io, &buf);
+		blk += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int summary_write(struct sosnap_space *sp, u32 summary)
+{
+	u32 first = summary * SOSNAP_SUMMARY_REGIONS, i;
+	u32 slot = sosnap_super_slot(sp->super, summary);
+	u32 to = slot == 1 ? 2 : 1;
+	struct sosnap_disk_summary *d;
+	struct sosnap_buf buf;
+	int r;
+
+	r = sp->io->ops->create(sp->io, summary_blk(summary, to - 1), &buf);
+	if (r)
+		return r;
+	d = buf.data;
+	memset(d, 0, sizeof(*d));
+	header_fill(sp->io, &buf, SOSNAP_MAGIC_SUMMARY, summary, sp->txn_gen);
+	for (i = 0; i < SOSNAP_SUMMARY_REGIONS && first + i < sp->nr_regions; i++) {
+		struct sosnap_region *rg = &sp->region[first + i];
+		u64 gen_slot = rg->gen_slot;
+
+		if (rg->touched)
+			gen_slot = sp->txn_gen << 1 | other_slot(rg);
+		d->e[i].gen_slot = cpu_to_le64(gen_slot);
+		d->e[i].free = cpu_to_le32(rg->disk_free);
+	}
+	sp->io->ops->dirty(sp->io, &buf);
+	sp->io->ops->put(sp->io, &buf);
+	sosnap_super_set_slot(sp->super, summary, to);
+	return 0;
+}
+
+/**
+ * sosnap_space_write() - write the summaries that this checkpoint changes
+ * @sp: the space; super->summary_slot is changed
+ *
+ * The last step before the flush: nothing may be set or cleared after it.
+ * Context: space lock held; may sleep.
+ * Return: 0 or -EIO.
+ */
+int sosnap_space_write(struct sosnap_space *sp)
+{
+	u32 i, done = U32_MAX;
+	int r;
+
+	for (i = 0; i < sp->nr_regions; i++) {
+		u32 summary = i / SOSNAP_SUMMARY_REGIONS;
+
+		if (!sp->region[i].touched || summary == done)
+			continue;
+		r = summary_write(sp, summary);
+		if (r)
+			return r;
+		done = summary;
+	}
+	return 0;
+}
+
+/* Give the view what the checkpoint cleared: set before, clear now. */
+static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
+			  sosnap_space_freed_fn fn, void *ctx)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	const u8 *was = NULL, *now;
+	struct sosnap_buf a, b;
+	u32 i, run = 0;
+	int r;
+
+	if (!old_gen_slot)	/* a region never written had nothing to clear */
+		return 0;
+	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &b);
+	if (r)
+		return r;
+	now = ((struct sosnap_disk_bitmap *)b.data)->bits;
+	r = sosnap_space_bitmap(sp->io, region, old_gen_slot, &a);
+	if (r)
+		goto out;
+	was = ((struct sosnap_disk_bitmap *)a.data)->bits;
+	for (i = 0; i <= SOSNAP_REGION_BLOCKS; i++) {
+		if (i < SOSNAP_REGION_BLOCKS && test_bit_le(i, was) && !test_bit_le(i, now)) {
+			__clear_bit_le(i, rg->view->bits);
+			run++;
+			continue;
+		}
+		if (run) {
+			rg->free += run;
+			sp->free += run;
+			rg->max_run = rg->free;
+			if (fn)
+				fn(ctx, (u64)region * SOSNAP_REGION_BLOCKS + i - run, run);
+			run = 0;
+		}
+	}
+	sp->io->ops->put(sp->io, &a);
+out:
+	sp->io->ops->put(sp->io, &b);
+	return r;
+}
+
+/**
+ * sosnap_space_release() - what the last checkpoint cleared may be used again
+ * @sp:  the space
+ * @fn:  NULL, or told of every run that became free, before it is handed out
+ * @ctx: for @fn
+ *
+ * Called once per checkpoint when its superblocks are durable and all I/O that
+ * looked the old maps up has ended. Blocks of a region whose bitmaps cannot be
+ * read stay unused until the next activation; that is not an error.
+ * Context: space lock held; may sleep.
+ * Return: 0, or the last error met, for the log.
+ */
+int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void *ctx)
+{
+	int error = 0, r;
+	u32 i;
+
+	for (i = 0; i < sp->nr_regions; i++) {
+		struct sosnap_region *rg = &sp->region[i];
+		u64 old = rg->gen_slot;
+
+		if (!rg->touched)
+			continue;
+		rg->gen_slot = sp->txn_gen << 1 | other_slot(rg);
+		rg->touched = false;
+		r = region_release(sp, i, old, fn, ctx);
+		if (r)
+			error = r;
+	}
+	sp->txn_gen = 0;
+	return error;
+}
+
+/**
+ * sosnap_space_trim() - drop views that equal the disk
+ * @sp:   the space
+ * @keep: how many may stay, the most recently used ones first
+ * Context: space lock held.
+ */
+void sosnap_space_trim(struct sosnap_space *sp, u32 keep)
+{
+	u32 round, i;
+
+	for (round = 0; round < 2 && sp->nr_views > keep; round++) {
+		for (i = 0; i < sp->nr_regions && sp->nr_views > keep; i++) {
+			struct sosnap_region *rg = &sp->region[i];
+
+			if (!rg->view || rg->touched || rg->view->outstanding)
+				continue;
+			if (rg->view->used && !round) {
+				rg->view->used = 0;
+				continue;
+			}
+			kvfree(rg->view);
+			rg->view = NULL;
+			sp->nr_views--;
+		}
+	}
+}

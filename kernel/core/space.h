@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Space: which blocks of the store are free.
+ *
+ * Two truths are kept apart. The *disk* bitmaps are what the trees of a
+ * checkpoint own. The *view* is what may be handed out now: the disk bitmap
+ * plus everything allocated since, plus everything freed that may not be used
+ * again yet. A view is loaded on demand and dropped when it equals the disk.
+ *
+ * I1  view >= disk, bit by bit. So nothing that a tree owns is handed out.
+ * I2  A checkpoint writes a bitmap only to the slot that is not current; it
+ *     allocates nothing for that.
+ * I3  What a checkpoint clears stays set in the view until release, which the
+ *     host calls when the checkpoint is durable and no I/O can still reach it.
+ * I4  outstanding = bits set in the view that are not on disk yet. After a
+ *     crash they are simply free.
+ *
+ * Locking: one lock of the caller around every call here (the space lock).
+ * Every call may sleep for at most one bitmap read per region it looks at.
+ */
+#ifndef SOSNAP_SPACE_H
+#define SOSNAP_SPACE_H
+
+#include "format.h"
+#include "ops.h"
+#include "platform.h"
+#include "super.h"
+
+/* A region's view; bits as on disk. */
+struct sosnap_view {
+	u32 outstanding;
+	u32 used;		/* clock: handed out from since the last sweep */
+	u8 bits[SOSNAP_BITMAP_BYTES];
+};
+
+struct sosnap_region {
+	u64 gen_slot;		/* as in sosnap_disk_summary_entry, last checkpoint */
+	struct sosnap_view *view;	/* NULL: equals the disk */
+	u32 free;		/* clear bits of the view */
+	u32 max_run;		/* no longer run of clear bits exists (a bound) */
+	u32 disk_free;		/* clear bits of what this checkpoint writes */
+	bool touched;		/* by the checkpoint under way, until release */
+};
+
+struct sosnap_space {
+	struct sosnap_io *io;
+	struct sosnap_super *super;
+	struct sosnap_region *region;
+	u32 nr_regions;
+	u32 nr_views;
+	u32 cursor;		/* region where the next search starts */
+	u64 txn_gen;		/* of the checkpoint under way, 0: none */
+	u64 free;		/* sum of region[].free */
+	u64 total;		/* blocks of the store less the fixed ones */
+};
+
+int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io,
+		      struct sosnap_super *super);
+void sosnap_space_exit(struct sosnap_space *sp);
+
+int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len);
+int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len);
+
+void sosnap_space_begin(struct sosnap_space *sp, u64 gen);
+int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len);
+int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born);
+int sosnap_space_write(struct sosnap_space *sp);
+
+typedef void (*sosnap_space_freed_fn)(void *ctx, u64 blk, u32 len);
+int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void *ctx);
+void sosnap_space_trim(struct sosnap_space *sp, u32 keep);
+
+int sosnap_space_bitmap(struct sosnap_io *io, u32 region, u64 gen_slot,
+			struct sosnap_buf *buf);
+void sosnap_space_fresh(const struct sosnap_super *super, u32 region, u8 *bits, u32 *free);
+
+#endif /* SOSNAP_SPACE_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Words of the table lines, messages and status lines that module and tool
+ * share. Sizes are in 512-byte sectors unless a name says blocks (4 KiB).
+ *
+ * Table lines
+ *
+ *	0 <sectors> sosnap-store <store device> [<#options> <option>...]
+ *	0 <sectors> sosnap <store dm device> <snapshot id> <gold device>
+ *
+ * Options of sosnap-store
+ *
+ *	read_only			reads only; nothing is ever written
+ *	error_if_no_space		first writes fail at once when the store is full
+ *	queue_if_no_space		they wait for space ...
+ *	no_space_timeout <seconds>	... this long (default 60, 0: for ever), then fail
+ *	map_memory <MiB>		bound of the in-memory maps of all snapshots
+ *	low_water <blocks>		an event when fewer blocks are free
+ *	no_discard_passdown		do not pass freed blocks down as discards
+ *
+ * Messages to a sosnap-store device (sector 0). Those that change the store
+ * are durable when they return. Names: see sosnap_name_valid().
+ *
+ *	gold_add <name> <sectors> <sample crc, 8 hex> <sha256, 64 hex or ->
+ *	gold_remove <name>
+ *	create <name> <gold name> <sectors> [<name> <gold name> <sectors>]...
+ *					all or none; replies "<id>..." in order
+ *	remove <name>...		not while active; space comes back in the
+ *					background
+ *	rename <name> <new name>
+ *	set <name> auto 0|1
+ *	list gold | list snapshot	one line each, see below
+ *	show <name>			the line of one snapshot
+ *	commit				make everything acknowledged durable
+ *	checkpoint			and merge it into the trees
+ *	drop_maps			evict every clean part of every map
+ *	stats				"<name>=<number>" lines
+ *
+ *	list gold:	<name> <sectors> <sample crc> <sha256> <snapshots> <ctime>
+ *	list snapshot:	<id> <name> <sectors> <gold name> <changed blocks>
+ *			<auto 0|1> <active 0|1> <ctime> <uuid>
+ *
+ * Status (dmsetup status)
+ *
+ *	sosnap-store: <state> <name> <uuid> <used blocks> <total blocks>
+ *		<data blocks> <metadata blocks> <reserved blocks>
+ *		<journal blocks used> <journal blocks> <pending records>
+ *		<generation> <snapshots> <golds> <map KiB> <removing blocks>
+ *	   state: rw, ro, full (first writes wait or fail), failed (a metadata
+ *	   write failed; reads go on)
+ *	   used: data + metadata. reserved: what only a checkpoint may take
+ *
+ *	sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB>
+ *	   state: rw, ro, fenced (its metadata is damaged)
+ */
+#ifndef SOSNAP_UAPI_H
+#define SOSNAP_UAPI_H
+
+#include "platform.h"
+#include "format.h"
+
+#define SOSNAP_TARGET_STORE	"sosnap-store"
+#define SOSNAP_TARGET_SNAPSHOT	"sosnap"
+#define SOSNAP_DM_UUID_PREFIX	"SOSNAP-"	/* SOSNAP-<store uuid>[-<snapshot id>] */
+
+bool sosnap_name_valid(const char *name);
+
+#endif /* SOSNAP_UAPI_H */
