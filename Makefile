@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make            dm-sosnap.ko for every installed set of kernel headers, and the tool
+# make check      set-up, build, all tests (root for the set-up only); what CI runs
+# make quick      what needs neither root nor a kernel: unit, tool and style checks
+# make demo       many guests from one gold image, in a virtual machine
+# make install    the module for the running kernel, and the tool
+# make clean
+#
+# Everything that is built goes to build/.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+KERNELS ?= 6.1 6.12
+PREFIX  ?= /usr/local
+DESTDIR ?=
+RELEASE ?= $(shell uname -r)
+
+build := $(CURDIR)/build
+check := $(build)/check
+
+.PHONY: all modules tool setup unit check check-vm quick style demo install install-module \
+	install-tool clean FORCE
+
+all: modules tool
+
+modules:
+	@scripts/build-modules
+
+tool:
+	@$(MAKE) --no-print-directory -C userspace
+
+setup:
+	@scripts/setup-packages build check style
+
+# --- tests -------------------------------------------------------------------
+
+# Each part writes a TAP or KTAP log; ktap-sum alone decides, so that a part
+# that fails does not hide the ones after it.
+unit:
+	@mkdir -p $(check)
+	@$(MAKE) --no-print-directory -C tests/unit run > $(check)/unit.ktap 2> $(check)/unit.err || \
+		{ tail -n 60 $(check)/unit.err; }
+	@if [ -f tests/cli/Makefile ]; then \
+		$(MAKE) --no-print-directory -C tests/cli run > $(check)/cli.ktap 2> $(check)/cli.err || \
+		tail -n 60 $(check)/cli.err; fi
+
+style:
+	@mkdir -p $(check)
+	@scripts/check-style > $(check)/style.ktap || grep -v '^ok' $(check)/style.ktap
+
+# Two machines at a time: one for each kernel.
+check-vm:
+	@mkdir -p $(check)
+	@$(MAKE) --no-print-directory -j2 $(KERNELS:%=check-vm-%)
+
+check-vm-%: FORCE
+	@echo "testing under $*"
+	@tests/vm/run-suite --log-dir $(check)/$* $* > $(check)/vm-$*.ktap || true
+	@grep -E '^(not )?ok' $(check)/vm-$*.ktap || true
+
+check: setup
+	@rm -rf $(check) && mkdir -p $(check)
+	@start=$$SECONDS; $(MAKE) --no-print-directory all && \
+	$(MAKE) --no-print-directory style unit && \
+	$(MAKE) --no-print-directory check-vm && \
+	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
+	scripts/ktap-sum $(check)/*.ktap
+
+quick:
+	@rm -f $(check)/*.ktap
+	@$(MAKE) --no-print-directory tool style unit
+	@scripts/ktap-sum $(check)/*.ktap
+
+# --- demo, install -----------------------------------------------------------
+
+demo:
+	@scripts/setup-packages build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+install: install-module install-tool
+
+install-module:
+	@[ -e $(build)/$(RELEASE)/dm-sosnap.ko ] || \
+		{ echo "no module for $(RELEASE): install linux-headers-$(RELEASE) and run make"; exit 1; }
+	install -D -m 644 $(build)/$(RELEASE)/dm-sosnap.ko \
+		$(DESTDIR)/lib/modules/$(RELEASE)/updates/dm-sosnap.ko
+	$(if $(DESTDIR),,depmod -a $(RELEASE))
+
+install-tool:
+	@$(MAKE) --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+clean:
+	@rm -rf $(build)/check $(build)/user $(build)/sosnap $(build)/vm
+	@for dir in $(build)/*/; do \
+		[ ! -e "$$dir/Kbuild" ] || rm -rf "$$dir"; done
+
+FORCE:
