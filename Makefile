@@ -13,7 +13,6 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 KERNELS ?= 6.1 6.12
-PREFIX  ?= /usr/local
 DESTDIR ?=
 RELEASE ?= $(shell uname -r)
 
@@ -90,7 +89,7 @@ install-module:
 	$(if $(DESTDIR),,depmod -a $(RELEASE))
 
 install-tool:
-	@$(MAKE) --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	@$(MAKE) --no-print-directory -C userspace install DESTDIR=$(DESTDIR)
 
 clean:
 	@rm -rf $(build)/check $(build)/user $(build)/sosnap $(build)/vm
