@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "lib/blocks.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/report.h"
+#include "uapi.h"
+
+#define SYS_BLOCK "/sys/class/block"
+
+/* An attribute of a device, "" when there is none */
+static void attribute(const char *name, const char *attr, char *buf, size_t size)
+{
+	char path[512];
+	FILE *f;
+
+	buf[0] = 0;
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/%s", name, attr);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (!fgets(buf, (int)size, f))
+		buf[0] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	fclose(f);
+}
+
+static bool is_ours(const char *name)
+{
+	char uuid[160];
+
+	attribute(name, "dm/uuid", uuid, sizeof(uuid));
+	return !strncmp(uuid, SOSNAP_DM_UUID_PREFIX, strlen(SOSNAP_DM_UUID_PREFIX));
+}
+
+static void look_at_holders(const char *name, struct sosnap_block *b)
+{
+	char path[512];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/holders", name);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (is_ours(e->d_name))
+			b->ours = true;
+		else
+			b->held = true;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Whether the device is one to look at; fills @b */
+static bool describe(const char *name, struct sosnap_block *b)
+{
+	unsigned int maj, min;
+	char text[256], path[512];
+	struct stat st;
+
+	memset(b, 0, sizeof(*b));
+	attribute(name, "size", text, sizeof(text));
+	b->sectors = strtoull(text, NULL, 10);
+	attribute(name, "dev", text, sizeof(text));
+	if (!b->sectors || sscanf(text, "%u:%u", &maj, &min) != 2 || is_ours(name))
+		return false;
+	b->rdev = makedev(maj, min);
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/partition", name);
+	b->partition = !access(path, F_OK);
+
+	attribute(name, "dm/name", text, sizeof(text));
+	if (text[0])
+		snprintf(b->path, sizeof(b->path), "/dev/mapper/%s", text);
+	else
+		snprintf(b->path, sizeof(b->path), "/dev/%s", name);
+	for (char *p = b->path; *p; p++)	/* sysfs has cciss!c0d0 */
+		if (*p == '!')
+			*p = '/';
+	if (stat(b->path, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != b->rdev)
+		return false;
+	look_at_holders(name, b);
+	return true;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strverscmp(((const struct sosnap_block *)a)->path,
+			  ((const struct sosnap_block *)b)->path);
+}
+
+int sosnap_blocks_get(struct sosnap_block **blocks, size_t *nr)
+{
+	size_t room = 0;
+	struct dirent *e;
+	DIR *d = opendir(SYS_BLOCK);
+
+	*blocks = NULL;
+	*nr = 0;
+	if (!d) {
+		sosnap_error("the list of block devices cannot be read: " SYS_BLOCK ": %s",
+			     strerror(errno));
+		return -errno;
+	}
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (*nr == room) {
+			room = room ? room * 2 : 32;
+			*blocks = reallocarray(*blocks, room, sizeof(**blocks));
+			if (!*blocks)
+				sosnap_die_memory();
+		}
+		if (describe(e->d_name, &(*blocks)[*nr]))
+			++*nr;
+	}
+	closedir(d);
+	if (*nr)
+		qsort(*blocks, *nr, sizeof(**blocks), by_path);
+	return 0;
+}

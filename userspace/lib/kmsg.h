@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's own words for a refusal. A failed device-mapper ioctl gives an
+ * errno only; the reason is in the kernel log.
+ *
+ * Typical use: mark before the ioctl, reason after it failed.
+ */
+#ifndef SOSNAP_KMSG_H
+#define SOSNAP_KMSG_H
+
+/* Remember the end of the log. A descriptor, -1 when it cannot be read */
+int sosnap_kmsg_mark(void);
+
+/* The device-mapper lines since then as one text to be freed, NULL if none */
+char *sosnap_kmsg_reason(int mark);
+
+/* Must end every mark */
+void sosnap_kmsg_close(int mark);
+
+#endif /* SOSNAP_KMSG_H */
