@@ -74,7 +74,7 @@ static int check_name_free(const char *name)
 	struct sosnap_store store;
 	int r;
 
-	if (geteuid() || access("/dev/mapper/control", R_OK))
+	if (!sosnap_dm_loaded())
 		return 0;
 	r = sosnap_store_lookup(name, &store);
 	if (r == -ENOENT)

@@ -77,6 +77,19 @@ int sosnap_dm_available(void)
 	return 0;
 }
 
+bool sosnap_dm_loaded(void)
+{
+	FILE *f = fopen("/proc/misc", "re");
+	bool found = false;
+	char line[256];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "device-mapper");
+	if (f)
+		fclose(f);
+	return found && !geteuid();
+}
+
 int sosnap_dm_find(const char *name, const char *uuid, struct sosnap_dm_dev *dev)
 {
 	struct dm_task *task = new_task(DM_DEVICE_INFO);

@@ -33,8 +33,11 @@ struct sosnap_dm_dev {
 	bool suspended;
 };
 
-/* Whether device-mapper can be used at all; says why not */
+/* 0 if device-mapper can be used; says why not */
 int sosnap_dm_available(void);
+
+/* Whether it can be, without a word and without loading it */
+bool sosnap_dm_loaded(void);
 
 /* By name, or by uuid when @name is NULL */
 int sosnap_dm_find(const char *name, const char *uuid, struct sosnap_dm_dev *dev);

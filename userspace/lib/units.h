@@ -8,7 +8,7 @@
 
 #include "platform.h"
 
-#define SOSNAP_UNITS_LEN 16
+#define SOSNAP_UNITS_LEN 32
 
 /* Returns 0 or -errno, and says nothing. "1.5G" is fine, a broken byte is not */
 int sosnap_units_parse(const char *s, u64 *bytes);

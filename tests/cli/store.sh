@@ -1,0 +1,224 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: GPL-2.0
+#
+# store create, dump and check on regular files.
+
+test_store_create()
+{
+	truncate -s 64M f
+	expect 0 store create f --name main
+	[ "$out" = "created store main on f: 64M, journal 1M" ] || fail "printed: $out"
+	expect 0 store check f
+	expect 0 store dump f
+}
+
+test_store_create_json()
+{
+	truncate -s 64M f
+	expect 0 store create f --name main --json
+	valid_json
+	prints '"name": "main"'
+	prints '"size": 67108864'
+	prints '"journal": 1048576'
+}
+
+test_store_create_needs_name()
+{
+	truncate -s 64M f
+	expect 2 store create f
+	says "add --name <store>"
+	expect 1 store create f --name .x
+	says "cannot be the name of a store"
+	expect 1 store create f --name 'a b'
+	says "cannot be the name of a store"
+	expect 1 store create f --name ''
+	says "must not be empty"
+	expect 0 store create f --name 'A-b_c.d+e9'
+}
+
+test_store_create_too_small()
+{
+	truncate -s 8388607 f
+	expect 1 store create f --name main
+	says "f is too small for a store"
+	cmp -n 8388607 f /dev/zero || fail "f was changed"
+	truncate -s 8M f
+	expect 0 store create f --name main
+	expect 0 store check f
+}
+
+test_store_create_journal_size()
+{
+	truncate -s 64M f
+	expect 1 store create f --name main --journal 100K
+	says "must be from 1M to 128M"
+	expect 1 store create f --name main --journal 129M
+	says "must be from 1M to 128M"
+	expect 1 store create f --name main --journal 40M
+	says "too large for a store"
+	expect 1 store create f --name main --journal 1048577
+	says "must be a multiple of 4K bytes"
+	expect 1 store create f --name main --journal much
+	says "'much' is not a size"
+	expect 1 store create f --name main --journal 99999999999999999999
+	says "is too large"
+	cmp -n 64M f /dev/zero || fail "f was changed"
+	expect 0 store create f --name main --journal 2MiB
+	prints "journal 2M"
+	expect 0 store create f --name main --journal 1.5M --force
+	prints "journal 1.5M"
+}
+
+test_store_create_dry_run()
+{
+	truncate -s 64M f
+	expect 0 store create f --name main --dry-run
+	prints "would do: write an empty store 'main' to f"
+	cmp -n 64M f /dev/zero || fail "f was changed"
+	expect 0 store create f --name main --dry-run --json
+	valid_json
+	prints '"steps"'
+}
+
+test_store_create_bad_device()
+{
+	expect 1 store create nowhere --name main
+	says "nowhere does not exist"
+	expect 1 store create . --name main
+	says ". is not a block device"
+	expect 1 store create /dev/null --name main
+	says "/dev/null is not a block device"
+}
+
+# refused WHAT: f holds WHAT, which is refused and kept, then overwritten with --force
+refused()
+{
+	cp --sparse=always f before
+	expect 1 store create f --name main
+	says "$1"
+	says "add --force to overwrite it"
+	cmp f before || fail "f was changed"
+	expect 0 store create f --name main --force
+	expect 0 store check f
+	command -v blkid > /dev/null || return 0
+	[ -z "$(blkid -p f)" ] || fail "the old content is still seen: $(blkid -p f)"
+}
+
+test_store_create_refuses_filesystem()
+{
+	command -v mke2fs > /dev/null || skip "no mke2fs"
+	truncate -s 64M f
+	mke2fs -q -t ext4 -L root f || fail "mke2fs"
+	refused "f holds ext4 filesystem 'root'"
+}
+
+test_store_create_refuses_swap()
+{
+	command -v mkswap > /dev/null || skip "no mkswap"
+	truncate -s 64M f
+	mkswap -q f || fail "mkswap"
+	refused "f holds swap"
+}
+
+test_store_create_refuses_partitions()
+{
+	truncate -s 64M f
+	# one partition of type 83 from sector 2048 on, and the signature
+	printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\x10\0\0' |
+		dd of=f bs=1 seek=446 conv=notrunc status=none
+	printf '\x55\xaa' | dd of=f bs=1 seek=510 conv=notrunc status=none
+	refused "f holds a partition table (dos)"
+}
+
+test_store_create_refuses_lvm()
+{
+	truncate -s 64M f
+	# the label of a physical volume: LABELONE, its sector, the checksum of the rest
+	python3 - << 'END' || skip "no python3"
+import struct
+def crc(data, c=0xf597a6cf):
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = (c >> 1) ^ (0xedb88320 if c & 1 else 0)
+    return c
+rest = struct.pack('<I8s', 32, b'LVM2 001') + b'0123456789abcdef0123456789abcdef'
+rest += struct.pack('<Q', 64 << 20) + bytes(512)
+rest = rest[:512 - 20]
+label = b'LABELONE' + struct.pack('<QI', 1, crc(rest)) + rest
+with open('f', 'r+b') as f:
+    f.seek(512)
+    f.write(label)
+END
+	refused "f holds LVM2_member"
+}
+
+test_store_create_refuses_store()
+{
+	truncate -s 64M f
+	expect 0 store create f --name other
+	refused "f holds the sosnap store 'other'"
+}
+
+test_store_create_refuses_damaged_store()
+{
+	truncate -s 64M f
+	expect 0 store create f --name other
+	printf x | dd of=f bs=1 seek=100 conv=notrunc status=none
+	refused "f holds the sosnap store 'other'"
+	printf x | dd of=f bs=1 seek=100 conv=notrunc status=none
+	printf x | dd of=f bs=1 seek=$((256 * 4096 + 100)) conv=notrunc status=none
+	refused "f holds a damaged sosnap store"
+}
+
+test_store_dump_empty()
+{
+	truncate -s 64M f
+	expect 1 store dump f
+	says "f holds no store"
+}
+
+test_store_dump_text()
+{
+	store f
+	cp f before
+	expect 0 store dump f
+	golden dump.txt
+	cmp f before || fail "f was changed"
+}
+
+test_store_dump_json()
+{
+	store f
+	expect 0 store dump f --json
+	valid_json
+	golden dump.json
+}
+
+test_store_dump_section()
+{
+	store f
+	expect 0 store dump f --section golds
+	golden dump-golds.txt
+	expect 2 store dump f --section everything
+	says "there is no section 'everything'"
+}
+
+test_store_dump_bad_super()
+{
+	store f
+	printf x | dd of=f bs=1 seek=100 conv=notrunc status=none
+	expect 0 store dump f --section superblock
+	prints "bad copies (bits):      1"
+	printf x | dd of=f bs=1 seek=$((256 * 4096 + 100)) conv=notrunc status=none
+	expect 1 store dump f
+	says "the superblock (block 0) cannot be used: has a wrong checksum (BLOCK_CRC)"
+}
+
+test_store_dump_cut_off()
+{
+	store f
+	truncate -s 32M f
+	expect 1 store dump f
+	says "f is smaller than the store on it"
+}
