@@ -16,12 +16,12 @@ static u32 split_place(const struct sosnap_tree *t, const struct sosnap_buf *n,
 		       const struct sosnap_key *key)
 {
 	u32 count = sosnap_node_count(n), i = sosnap_node_search(t, n, key);
-	u32 least = sosnap_node_level(n) ? 2 : 1;
+	u32 slack = max(1U, count / 16);
 	struct sosnap_key before, after;
 
 	if (i == count)
-		return count - max(least, count / 16);
-	if (i <= count / 2 || i > count - least)
+		return count - slack;
+	if (i <= count / 2 || (sosnap_node_level(n) && i > count - slack))
 		return count / 2;
 	sosnap_node_key(t, n, i - 1, &before);
 	sosnap_node_key(t, n, i, &after);

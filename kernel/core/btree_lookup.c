@@ -2,8 +2,8 @@
 /*
  * Both lookups go down to one leaf. When the item is not in it, it is at the
  * near edge of the leaf beside it, and the bound that the descent has met says
- * with which key to go down again. Every node has an item, so the second
- * descent finds one.
+ * with which key to go down again. That key only ever moves one way, past one
+ * leaf each time, and all but very few leaves have an item.
  */
 #include "btree.h"
 #include "node.h"

@@ -4,8 +4,9 @@
  * as the node below became less than a quarter full. Such a node takes in a
  * neighbour, or shares evenly with it when both do not fit into one.
  *
- * A neighbour that cannot be read is no reason to fail: the node then stays
- * small, and goes when its last item goes.
+ * A neighbour that cannot be read is no reason to fail. The node then stays
+ * small, a leaf even without items: if its place went to a lost neighbour, keys
+ * that were never lost could not be put any more.
  */
 #include "btree_internal.h"
 
@@ -20,6 +21,36 @@ static u32 merge_limit(const struct sosnap_tree *t, u8 level)
 	u32 max_items = sosnap_node_max(t, level);
 
 	return max(max_items - max_items / 4, 2 * least(t, level));
+}
+
+/* Whether key is in the tree, without a look at any leaf but its own. */
+static int find(const struct sosnap_tree *t, const struct sosnap_key *key)
+{
+	struct sosnap_node_ref ref;
+	struct sosnap_key found;
+	struct sosnap_buf n;
+	u32 i;
+	int r;
+
+	r = sosnap_node_root(t, &ref);
+	while (!r) {
+		u8 level = ref.level;
+
+		r = sosnap_node_get(t, &ref, &n);
+		if (r)
+			return r;
+		i = sosnap_node_search(t, &n, key);
+		if (!i)
+			r = -ENOENT;
+		else if (level)
+			sosnap_node_child(t, &n, i - 1, &ref);
+		else
+			sosnap_node_key(t, &n, i - 1, &found);
+		t->io->ops->put(t->io, &n);
+		if (!r && !level)
+			return sosnap_key_cmp(&found, key) ? -ENOENT : 0;
+	}
+	return r;
 }
 
 /* Get the node of a level that key leads to; it and all above it become own. */
@@ -118,17 +149,7 @@ static int refill(struct sosnap_tree *t, struct sosnap_txn *txn, const struct so
 	return r;
 }
 
-/* A child of parent has become empty. */
-static int cut_off(struct sosnap_tree *t, struct sosnap_txn *txn, struct sosnap_buf *parent, u32 i)
-{
-	struct sosnap_node_ref ref;
-
-	sosnap_node_child(t, parent, i, &ref);
-	sosnap_node_remove(t, parent, i);
-	return sosnap_btree_drop(t, txn, ref.blk, ref.gen);
-}
-
-/* On the way up from a leaf that has count items left. */
+/* On the way up from a leaf that has count items left: 0 is small like any. */
 static int go_up(struct sosnap_tree *t, struct sosnap_txn *txn, const struct sosnap_key *key,
 		 u32 count)
 {
@@ -145,45 +166,39 @@ static int go_up(struct sosnap_tree *t, struct sosnap_txn *txn, const struct sos
 		if (r)
 			return r;
 		i = sosnap_node_search(t, &n, key) - 1;
-		r = count ? refill(t, txn, &ref, &n, i) : cut_off(t, txn, &n, i);
+		r = refill(t, txn, &ref, &n, i);
 		count = sosnap_node_count(&n);
 		t->io->ops->put(t->io, &n);
 		if (r)
 			return r;
 	}
-	if (count)
-		return 0;
-	r = sosnap_btree_drop(t, txn, t->root.blk, t->root.gen);
-	t->root.blk = 0;
-	t->root.gen = 0;
-	t->root.depth = 0;
-	return r;
+	return 0;
 }
 
-/* A root with one child is of no use, one that cannot be read stays. */
+/* A root with one child, or a leaf without items, is of no use. */
 static int shrink(struct sosnap_tree *t, struct sosnap_txn *txn)
 {
-	struct sosnap_node_ref ref;
+	struct sosnap_node_ref ref, next;
 	struct sosnap_buf n;
-	u64 blk, gen;
+	u32 count;
 	int r;
 
-	while (t->root.depth > 1) {
+	while (t->root.depth) {
 		r = sosnap_node_root(t, &ref);
+		/* One that cannot be read came up from below, and stays. */
 		if (r || sosnap_node_get(t, &ref, &n))
 			return r;
-		if (sosnap_node_count(&n) > 1) {
-			t->io->ops->put(t->io, &n);
-			return 0;
-		}
-		blk = ref.blk;
-		gen = ref.gen;
-		sosnap_node_child(t, &n, 0, &ref);
+		count = sosnap_node_count(&n);
+		memset(&next, 0, sizeof(next));
+		if (ref.level && count == 1)
+			sosnap_node_child(t, &n, 0, &next);
 		t->io->ops->put(t->io, &n);
-		t->root.blk = ref.blk;
-		t->root.gen = ref.gen;
+		if (count > 1 || (count && !ref.level))
+			return 0;
+		t->root.blk = next.blk;
+		t->root.gen = next.gen;
 		t->root.depth--;
-		r = sosnap_btree_drop(t, txn, blk, gen);
+		r = sosnap_btree_drop(t, txn, ref.blk, ref.gen);
 		if (r)
 			return r;
 	}
@@ -205,16 +220,15 @@ int sosnap_btree_del(struct sosnap_tree *t, struct sosnap_txn *txn,
 		     const struct sosnap_key *key)
 {
 	struct sosnap_node_ref ref;
-	struct sosnap_key found;
 	struct sosnap_buf n;
 	u32 count;
 	int r;
 
-	r = sosnap_btree_le(t, key, &found, NULL);
+	if (!t->root.blk)
+		return -ENOENT;
+	r = find(t, key);
 	if (r)
 		return r;
-	if (sosnap_key_cmp(&found, key))
-		return -ENOENT;
 	r = reach(t, txn, key, 0, &ref, &n);
 	if (r)
 		return r;

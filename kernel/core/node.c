@@ -87,7 +87,9 @@ void sosnap_node_child(const struct sosnap_tree *t, const struct sosnap_buf *n, 
 		sosnap_node_key(t, n, i + 1, &ref->end);
 		ref->bounded = true;
 	}
-	sosnap_node_key(t, n, i, &ref->first);
+	/* The first acts as -inf: nothing is between it and the bound of n. */
+	if (i)
+		sosnap_node_key(t, n, i, &ref->first);
 	ref->blk = le64_to_cpu(c->blk);
 	ref->gen = le64_to_cpu(c->gen);
 	ref->max_gen = sosnap_node_gen(n);
@@ -101,6 +103,8 @@ static int verify_items(const struct sosnap_tree *t, const struct sosnap_buf *n)
 	u32 i, count = sosnap_node_count(n);
 	struct sosnap_key last, key;
 
+	if (!count)
+		return 0;
 	sosnap_node_key(t, n, 0, &last);
 	if (le64_to_cpu(h->hint) != last.hi)
 		return -1;
@@ -115,14 +119,17 @@ static int verify_items(const struct sosnap_tree *t, const struct sosnap_buf *n)
 static int out_of_bounds(const struct sosnap_tree *t, const struct sosnap_node_ref *ref,
 			 const struct sosnap_buf *n)
 {
+	u32 count = sosnap_node_count(n);
 	struct sosnap_key key;
 
+	if (!count)
+		return 0;
 	sosnap_node_key(t, n, 0, &key);
 	if (sosnap_key_cmp(&key, &ref->first) < 0)
 		return -1;
 	if (!ref->bounded)
 		return 0;
-	sosnap_node_key(t, n, sosnap_node_count(n) - 1, &key);
+	sosnap_node_key(t, n, count - 1, &key);
 	return sosnap_key_cmp(&key, &ref->end) < 0 ? 0 : -1;
 }
 
@@ -155,7 +162,7 @@ static u32 verify(const struct sosnap_tree *t, const struct sosnap_node_ref *ref
 	if (*arg != ref->level)
 		return SOSNAP_FAULT_NODE_LEVEL;
 	*arg = sosnap_node_count(n);
-	if (!*arg || *arg > capacity(t, h->level))
+	if ((!*arg && h->level) || *arg > capacity(t, h->level))
 		return SOSNAP_FAULT_NODE_COUNT;
 	if (!verified && verify_items(t, n))
 		return SOSNAP_FAULT_NODE_ORDER;

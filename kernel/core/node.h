@@ -5,9 +5,11 @@
  * then the value (leaf) or the place of a child (level > 0).
  *
  * I1  sosnap_node_get() is the only way to a node that was written before.
- * I2  A node has at least one item, except between two edits of the writer.
+ * I2  A node of level > 0 has at least one child. A leaf is without items only
+ *     where it lost its last one beside a leaf that could not be read.
  * I3  The key of a child is not above any key below it, and the key of the
- *     next child is above all of them.
+ *     next child is above all of them. The bounds of a node never change but
+ *     for splits of the node and merges with nodes that can be read.
  * I4  header.hint is key.hi of the first item.
  *
  * Edits need a node that sosnap_node_create() or a shadow of this txn made.
