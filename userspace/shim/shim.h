@@ -55,7 +55,9 @@ static inline void le32_add_cpu(__le32 *p, u32 v) { *p = cpu_to_le32(le32_to_cpu
 #define max(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
 #define min_t(t, a, b) min((t)(a), (t)(b))
 #define max_t(t, a, b) max((t)(a), (t)(b))
-#define clamp_t(t, v, lo, hi) ({ t _v = (v), _l = (lo), _h = (hi); _v < _l ? _l : _v > _h ? _h : _v; })
+#define clamp_t(t, v, lo, hi) ({					\
+	t _v = (v), _l = (lo), _h = (hi);				\
+	_v < _l ? _l : _v > _h ? _h : _v; })
 #define swap(a, b) do { __typeof__(a) _t = (a); (a) = (b); (b) = _t; } while (0)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define round_up(x, y) ((((x) - 1) | ((__typeof__(x))((y) - 1))) + 1)
