@@ -40,7 +40,7 @@ static int room(struct sosnap_change *c, u32 puts)
 	u32 need = c->nr + puts * (1 + SOSNAP_PUT_SLOTS);
 	struct sosnap_disk_record *more;
 
-	if (need > SOSNAP_COMMIT_SLOTS)
+	if (need > SOSNAP_CHANGE_SLOTS)
 		return refuse(c, -E2BIG, "too many changes at once: ask for fewer in one message");
 	if (need <= c->max)
 		return 0;
@@ -196,7 +196,7 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 		if (r)
 			return r;
 	}
-	if (nr > SOSNAP_COMMIT_SLOTS / 4)
+	if (nr > SOSNAP_CHANGE_SLOTS)
 		return refuse(c, -E2BIG, "too many snapshots at once");
 	r = room(c, 2 * nr);
 	for (i = 0; i < nr && !r; i++) {

@@ -238,6 +238,7 @@ enum sosnap_record_type {
 #define SOSNAP_RECORD_BLK_BITS	56
 #define SOSNAP_PUT_SLOTS	(SOSNAP_CATALOG_BYTES / 24U)
 #define SOSNAP_COMMIT_SLOTS	16384U	/* most slots in one commit */
+#define SOSNAP_CHANGE_SLOTS	2048U	/* of these, most for the catalogue */
 #define SOSNAP_COMMIT_BLOCKS	DIV_ROUND_UP(64 + SOSNAP_COMMIT_SLOTS * 24U, SOSNAP_BLOCK_SIZE)
 
 static_assert(sizeof(struct sosnap_disk_header) == 64, "header");

@@ -172,6 +172,12 @@ static int apply_put(struct sosnap_meta *m, u32 type, u64 id, const void *value)
 	memcpy(&item, value, sizeof(item));
 	if (!sosnap_catalog_sane(type, id, &item))
 		return sosnap_fault_set(&m->io->fault, SOSNAP_FAULT_RECORD_VALUE, 0, id);
+	if (type == SOSNAP_CATALOG_OBJECT) {
+		const struct sosnap_entry *e = sosnap_catalog_get(&m->catalog, type, id);
+
+		/* the count is the checkpoint's alone, its tree may be newer */
+		item.object.blocks = e ? e->item.object.blocks : 0;
+	}
 	if (type == SOSNAP_CATALOG_GOLD)
 		seen_id(&m->super.next_gold, id);
 	else if (type == SOSNAP_CATALOG_OBJECT)
@@ -351,7 +357,8 @@ static int reap(struct sosnap_meta *m)
  * @tail_seq: its number
  * @flags:    SOSNAP_SUPER_CLEAN when the store is being closed
  *
- * On return 0 the new state is durable; publish and release have to follow.
+ * On return 0 the new state is durable: the caller moves journal.tail to @tail
+ * under its own lock, publishes and releases.
  * Context: meta lock held; may sleep; long.
  * Return: 0, or an error after which nothing more may be written.
  */
@@ -391,10 +398,8 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 		r = m->io->ops->flush(m->io);
 	if (!r)
 		r = sosnap_super_write(m->io, s);
-	if (!r) {
-		m->journal.tail = tail;
+	if (!r)
 		m->replaying = false;
-	}
 	return r;
 }
 

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/delay.h>
+
+#include "checkpoint.h"
+#include "commit.h"
+#include "log.h"
+#include "space_wait.h"
+#include "store.h"
+#include "window.h"
+
+static void space_lock(struct sosnap_meta *m)
+{
+	mutex_lock(&container_of(m, struct sosnap_store, meta)->space_lock);
+}
+
+static void space_unlock(struct sosnap_meta *m)
+{
+	mutex_unlock(&container_of(m, struct sosnap_store, meta)->space_lock);
+}
+
+const struct sosnap_meta_host sosnap_meta_locks = {
+	.lock = space_lock,
+	.unlock = space_unlock,
+};
+
+static long inflight(struct sosnap_store *store, int epoch)
+{
+	long sum = 0;
+	int cpu;
+
+	/* nobody enters this epoch any more, so a sum of 0 stays 0 */
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(store->inflight, cpu)->n[epoch]);
+	return sum;
+}
+
+/*
+ * Wait for all I/O that may have looked a map up before now. A lookup reads the
+ * epoch first and enters it before its RCU section ends, so after
+ * synchronize_rcu() everybody who saw the old epoch is counted in it.
+ */
+static void drain_epoch(struct sosnap_store *store)
+{
+	int old = store->epoch;
+
+	smp_store_release(&store->epoch, !old);	/* pairs with the acquire in map.c */
+	synchronize_rcu();
+	while (inflight(store, old))
+		usleep_range(200, 2000);
+}
+
+static void pass_down(void *ctx, u64 blk, u32 len)
+{
+	struct sosnap_store *store = ctx;
+
+	if (store->opt.no_discard_passdown || !bdev_max_discard_sectors(store->bdev))
+		return;
+	/* a hint: the blocks are free whether the device takes it or not */
+	blkdev_issue_discard(store->bdev, blk * SOSNAP_BLOCK_SECTORS,
+			     (sector_t)len * SOSNAP_BLOCK_SECTORS, GFP_NOIO);
+}
+
+/* Make the checkpoint visible, then hand out what it freed. Meta lock held. */
+static void finish(struct sosnap_store *store, u64 seq)
+{
+	int r;
+
+	down_write(&store->root_sem);
+	sosnap_meta_publish(&store->meta);
+	up_write(&store->root_sem);
+	/* first the discards go that the trees know now, then windows may: a load
+	 * must not put an old discard over newer records
+	 */
+	sosnap_window_checkpointed(store, seq);
+	smp_store_release(&store->checkpointed, seq);
+	drain_epoch(store);
+	r = sosnap_meta_release(&store->meta, pass_down, store);
+	if (r)
+		DMWARN("%s: freed blocks stay unused until the next activation: error=%d",
+		       store->meta.super.name, r);
+	mutex_lock(&store->space_lock);
+	sosnap_space_trim(&store->meta.space, 256);
+	mutex_unlock(&store->space_lock);
+}
+
+static int failed(struct sosnap_store *store, int r)
+{
+	struct sosnap_fault *f = &store->io.fault;
+
+	if (r == -EUCLEAN)
+		DMERR("%s: checkpoint failed: block %llu %s: fault=%s arg=%llu",
+		      store->meta.super.name, f->blk, sosnap_fault_text(f->what),
+		      sosnap_fault_name(f->what), f->arg);
+	else
+		DMERR("%s: checkpoint failed: error=%d", store->meta.super.name, r);
+	sosnap_store_fail(store, "checkpoint failed");
+	return r;
+}
+
+/* Keep the counts of the snapshots right while records become counted blocks. */
+static void counts_start(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+
+	list_for_each_entry(snap, &store->snaps, list) {
+		snap->merging = snap->delta;
+		snap->delta = 0;
+	}
+	store->merging_blocks = store->pending_blocks;
+	store->pending_blocks = 0;
+}
+
+static void counts_done(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+
+	spin_lock_irq(&store->log_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog,
+							    SOSNAP_CATALOG_OBJECT, snap->object);
+
+		if (e)
+			snap->blocks = le64_to_cpu(e->item.object.blocks);
+		snap->merging = 0;
+	}
+	store->data_blocks = store->meta.super.data_blocks;
+	store->merging_blocks = 0;
+	spin_unlock_irq(&store->log_lock);
+	sosnap_meta_dying(&store->meta, &store->removing);
+}
+
+static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *batch)
+{
+	u64 nr = to - store->log.merged;
+	int r;
+
+	for (;;) {
+		r = sosnap_batch_init(batch, max_t(u64, nr, 1));
+		if (!r) {
+			r = sosnap_log_batch(store, to, batch);
+			if (!r)
+				return 0;
+			sosnap_batch_exit(batch);
+		}
+		/* nothing waits for this memory but writers beyond the log's room */
+		DMWARN_LIMIT("%s: no memory for a checkpoint of %llu records, trying again",
+			     store->meta.super.name, nr);
+		msleep(100);
+	}
+}
+
+static int checkpoint_once(struct sosnap_store *store, bool closing)
+{
+	struct sosnap_batch batch;
+	u64 to, tail, seq;
+	int r;
+
+	if (!sosnap_writable(store))
+		return -EIO;
+	r = sosnap_commit_sync(store);
+	if (r && r != -EAGAIN)
+		return r;
+
+	mutex_lock(&store->list_lock);
+	spin_lock_irq(&store->log_lock);
+	to = store->log.committed;
+	tail = store->meta.journal.head;
+	seq = store->meta.journal.seq;
+	counts_start(store);
+	spin_unlock_irq(&store->log_lock);
+	mutex_unlock(&store->list_lock);
+
+	r = batch_make(store, to, &batch);
+	if (!r) {
+		r = sosnap_meta_checkpoint(&store->meta, &batch, tail, seq,
+					   closing ? SOSNAP_SUPER_CLEAN : 0);
+		sosnap_batch_exit(&batch);
+	}
+	if (r)
+		return failed(store, r);
+
+	spin_lock_irq(&store->log_lock);
+	store->meta.journal.tail = tail;
+	store->commit.journal_full = false;
+	spin_unlock_irq(&store->log_lock);
+	mutex_lock(&store->list_lock);
+	counts_done(store);
+	mutex_unlock(&store->list_lock);
+	finish(store, seq - 1);
+	sosnap_log_merged(store, to);
+	queue_work(store->commit_wq, &store->commit.work);
+	return 0;
+}
+
+/**
+ * sosnap_checkpoint() - merge what is committed, and step removals on
+ * @store:   the store
+ * @closing: mark the store clean: nothing is logged any more
+ * Context: may sleep, long; takes meta_lock.
+ * Return: 0 or -EIO.
+ */
+int sosnap_checkpoint(struct sosnap_store *store, bool closing)
+{
+	bool dying;
+	int r;
+
+	mutex_lock(&store->meta_lock);
+	WRITE_ONCE(store->freeing, false);
+	r = checkpoint_once(store, closing);
+	dying = !r && sosnap_meta_dying(&store->meta, NULL);
+	mutex_unlock(&store->meta_lock);
+	if (dying)
+		WRITE_ONCE(store->freeing, true);
+	if (!r)
+		sosnap_space_freed(store);
+	if (dying && !closing)
+		queue_work(store->meta_wq, &store->checkpoint);
+	return r;
+}
+
+static void checkpoint_work(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(work, struct sosnap_store, checkpoint);
+
+	sosnap_checkpoint(store, false);
+}
+
+/**
+ * sosnap_checkpoint_replay() - bring a store that was not closed up to date
+ * @store: opened
+ * Context: may sleep.
+ * Return: 0, -EROFS when there is something to replay and the store must not be
+ * written, or the error that was met.
+ */
+int sosnap_checkpoint_replay(struct sosnap_store *store)
+{
+	struct sosnap_meta *m = &store->meta;
+	struct sosnap_batch batch;
+	u64 commits;
+	int r;
+
+	r = sosnap_batch_init(&batch, 4096);
+	if (r)
+		return r;
+	r = sosnap_meta_replay(m, &batch, &commits);
+	if (!r && store->state == SOSNAP_STORE_RO) {
+		r = commits ? -EROFS : 0;
+	} else if (!r) {
+		if (commits)
+			DMINFO("%s: replaying %llu commits with %u mapping records",
+			       m->super.name, commits, batch.nr);
+		r = sosnap_meta_checkpoint(m, &batch, m->journal.head, m->journal.seq, 0);
+		if (!r) {
+			m->journal.tail = m->journal.head;
+			sosnap_meta_publish(m);
+			sosnap_meta_release(m, NULL, NULL);
+		}
+	}
+	sosnap_batch_exit(&batch);
+	store->checkpointed = m->journal.seq - 1;
+	return r;
+}
+
+/**
+ * sosnap_checkpoint_init() - prepare the worker
+ * @store: the store
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_checkpoint_init(struct sosnap_store *store)
+{
+	INIT_WORK(&store->checkpoint, checkpoint_work);
+	store->inflight = alloc_percpu(struct sosnap_inflight);
+	return store->inflight ? 0 : -ENOMEM;
+}
+
+/**
+ * sosnap_checkpoint_exit() - free it
+ * @store: no I/O is in flight
+ */
+void sosnap_checkpoint_exit(struct sosnap_store *store)
+{
+	free_percpu(store->inflight);
+	store->inflight = NULL;
+}

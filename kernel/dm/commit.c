@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "block_io.h"
+#include "commit.h"
+#include "log.h"
+#include "store.h"
+
+static void end_bios(struct bio_list *list, blk_status_t status)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(list))) {
+		if (status)
+			bio->bi_status = status;
+		bio_endio(bio);
+	}
+}
+
+static void end_requests(struct list_head *list, int error)
+{
+	struct sosnap_commit_request *rq, *next;
+
+	list_for_each_entry_safe(rq, next, list, list) {
+		list_del(&rq->list);
+		rq->error = error;
+		complete(&rq->done);
+	}
+}
+
+/* Those who were served by the commit that has ended, in any context. */
+static void commit_end(struct bio *bio)
+{
+	struct sosnap_store *store = bio->bi_private;
+	struct sosnap_commit *c = &store->commit;
+	blk_status_t status = bio->bi_status;
+	LIST_HEAD(requests);
+	struct bio_list serve;
+	unsigned long flags;
+	bool more;
+
+	if (status)
+		sosnap_store_fail(store, "journal write failed");
+	spin_lock_irqsave(&store->log_lock, flags);
+	if (!status) {
+		store->meta.journal.head = c->pos + c->blocks;
+		store->meta.journal.seq++;
+		store->log.committed = c->end;
+		WRITE_ONCE(c->durable, store->meta.journal.seq - 1);
+	}
+	serve = c->serving;
+	bio_list_init(&c->serving);
+	list_splice_init(&c->serving_requests, &requests);
+	c->in_flight = false;
+	more = !bio_list_empty(&c->waiting) || !list_empty(&c->requests) ||
+	       store->log.nr_spares < SOSNAP_LOG_SPARE;
+	spin_unlock_irqrestore(&store->log_lock, flags);
+
+	end_bios(&serve, status);
+	end_requests(&requests, blk_status_to_errno(status));
+	if (more)
+		queue_work(store->commit_wq, &c->work);
+	wake_up_all(&c->wait);
+	if (wq_has_sleeper(&store->log.wait))
+		wake_up_all(&store->log.wait);
+}
+
+/*
+ * Make everything open the next commit's own. The records may be copied
+ * without the lock then; nobody else looks at them (log.h).
+ * Return: true if the caller has to submit it.
+ */
+static bool __commit_take(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+	struct sosnap_log *log = &store->log;
+	struct sosnap_commit_request *rq, *next;
+	u32 extra = 0, n = log->end - log->committing;
+
+	lockdep_assert_held(&store->log_lock);
+	if (c->in_flight || store->state != SOSNAP_STORE_RW)
+		return false;
+	list_for_each_entry(rq, &c->requests, list) {
+		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
+			break;
+		extra += rq->nr;
+	}
+	if (!n && !extra)
+		return false;
+	c->blocks = sosnap_commit_blocks(n + extra);
+	if (sosnap_journal_place(&store->meta.journal, c->blocks, &c->pos)) {
+		c->journal_full = true;
+		return false;
+	}
+	c->journal_full = false;
+	c->in_flight = true;
+	c->next_seq = store->meta.journal.seq + 1;
+	c->nr = n;
+	c->end = log->end;
+	__sosnap_log_take(store, n, &c->chunk, &c->off);
+	bio_list_merge(&c->serving, &c->waiting);
+	bio_list_init(&c->waiting);
+	extra = 0;
+	list_for_each_entry_safe(rq, next, &c->requests, list) {
+		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
+			break;
+		extra += rq->nr;
+		list_move_tail(&rq->list, &c->serving_requests);
+	}
+	return true;
+}
+
+static void commit_submit(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+	struct sosnap_disk_record *out = c->buf + sizeof(struct sosnap_disk_header);
+	struct sosnap_commit_request *rq;
+	struct bio *bio = &c->bio;
+	u32 i, slots = c->nr;
+
+	sosnap_log_copy(c->chunk, c->off, c->nr, out);
+	out += c->nr;
+	list_for_each_entry(rq, &c->serving_requests, list) {
+		memcpy(out, rq->slots, rq->nr * sizeof(*out));
+		out += rq->nr;
+		slots += rq->nr;
+	}
+	sosnap_journal_encode(&store->io, &store->meta.super, c->pos, store->meta.journal.seq,
+			      slots, c->buf);
+
+	bio_init(bio, store->bdev, c->vec, SOSNAP_COMMIT_BLOCKS,
+		 REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);
+	bio->bi_iter.bi_sector = (store->meta.super.journal_blk + c->pos) * SOSNAP_BLOCK_SECTORS;
+	bio->bi_private = store;
+	bio->bi_end_io = commit_end;
+	for (i = 0; i < c->blocks; i++)
+		__bio_add_page(bio, vmalloc_to_page(c->buf + ((size_t)i << PAGE_SHIFT)),
+			       SOSNAP_BLOCK_SIZE, 0);
+	submit_bio(bio);
+}
+
+/*
+ * Whoever waits although nothing is open had its records in a commit that has
+ * ended; what is missing is a flush of data that ended after its PREFLUSH.
+ */
+static void flush_plain(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+	struct bio_list list;
+	int r;
+
+	spin_lock_irq(&store->log_lock);
+	bio_list_init(&list);
+	if (!c->in_flight && store->log.end == store->log.committing) {
+		bio_list_merge(&list, &c->waiting);
+		bio_list_init(&c->waiting);
+	}
+	spin_unlock_irq(&store->log_lock);
+	if (bio_list_empty(&list))
+		return;
+	r = blkdev_issue_flush(store->bdev);
+	end_bios(&list, errno_to_blk_status(r));
+}
+
+static void fail_waiting(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+	LIST_HEAD(requests);
+	struct bio_list list;
+
+	spin_lock_irq(&store->log_lock);
+	list = c->waiting;
+	bio_list_init(&c->waiting);
+	list_splice_init(&c->requests, &requests);
+	spin_unlock_irq(&store->log_lock);
+	end_bios(&list, BLK_STS_IOERR);
+	end_requests(&requests, -EIO);
+}
+
+static void commit_kick(struct sosnap_store *store)
+{
+	bool go;
+
+	spin_lock_irq(&store->log_lock);
+	go = __commit_take(store);
+	spin_unlock_irq(&store->log_lock);
+	if (go)
+		commit_submit(store);
+}
+
+static void commit_work(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(work, struct sosnap_store, commit.work);
+
+	sosnap_log_grow(store);
+	if (!sosnap_writable(store)) {
+		fail_waiting(store);
+		wake_up_all(&store->log.wait);
+		wake_up_all(&store->commit.wait);
+		return;
+	}
+	commit_kick(store);
+	flush_plain(store);
+	if (READ_ONCE(store->commit.journal_full))
+		wake_up_all(&store->commit.wait);
+	if (READ_ONCE(store->commit.journal_full) ||
+	    READ_ONCE(store->log.nr_chunks) * 4 > store->log.max_chunks * 3)
+		queue_work(store->meta_wq, &store->checkpoint);
+}
+
+static void commit_timer(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
+						  commit.timer);
+
+	queue_work(store->commit_wq, &store->commit.work);
+}
+
+/**
+ * sosnap_commit_flush() - serve a flush of a snapshot
+ * @store: the store
+ * @bio:   an empty flush
+ * Context: process context, may sleep.
+ * Return: DM_MAPIO_REMAPPED when a plain flush of the store does, else
+ * DM_MAPIO_SUBMITTED: the bio is ended by a commit.
+ */
+int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio)
+{
+	struct sosnap_commit *c = &store->commit;
+	bool go;
+
+	spin_lock_irq(&store->log_lock);
+	if ((store->log.end == store->log.committing && !c->in_flight) ||
+	    unlikely(store->state != SOSNAP_STORE_RW)) {
+		bool lost = store->state == SOSNAP_STORE_FAILED;
+
+		spin_unlock_irq(&store->log_lock);
+		if (unlikely(lost))
+			return DM_MAPIO_KILL;
+		bio_set_dev(bio, store->bdev);
+		return DM_MAPIO_REMAPPED;
+	}
+	bio_list_add(&c->waiting, bio);
+	go = __commit_take(store);
+	spin_unlock_irq(&store->log_lock);
+	if (go)
+		commit_submit(store);
+	else if (READ_ONCE(c->journal_full))
+		queue_work(store->meta_wq, &store->checkpoint);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/**
+ * sosnap_commit_join() - end a bio with the next commit
+ * @store: the store
+ * @bio:   a write that has ended and asked for FUA
+ * Context: any.
+ */
+void sosnap_commit_join(struct sosnap_store *store, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&store->log_lock, flags);
+	bio_list_add(&store->commit.waiting, bio);
+	spin_unlock_irqrestore(&store->log_lock, flags);
+	queue_work(store->commit_wq, &store->commit.work);
+}
+
+/**
+ * sosnap_commit_post() - ask for catalogue records to be committed
+ * @store: the store
+ * @rq:    with slots, at most SOSNAP_CHANGE_SLOTS, and their number
+ * Context: any; under meta_lock, so that changes are committed in their order.
+ */
+void sosnap_commit_post(struct sosnap_store *store, struct sosnap_commit_request *rq)
+{
+	init_completion(&rq->done);
+	spin_lock_irq(&store->log_lock);
+	list_add_tail(&rq->list, &store->commit.requests);
+	spin_unlock_irq(&store->log_lock);
+	queue_work(store->commit_wq, &store->commit.work);
+}
+
+/**
+ * sosnap_commit_wait() - wait until they are durable
+ * @rq: posted
+ * Context: may sleep; not under meta_lock: a full journal needs a checkpoint.
+ * Return: 0 or -EIO.
+ */
+int sosnap_commit_wait(struct sosnap_commit_request *rq)
+{
+	wait_for_completion(&rq->done);
+	return rq->error;
+}
+
+/**
+ * sosnap_commit_sync() - make everything logged so far durable
+ * @store: the store
+ * Context: may sleep.
+ * Return: 0, -EIO, or -EAGAIN when the journal is full: a checkpoint makes room,
+ * and makes what is committed durable in its own way.
+ */
+int sosnap_commit_sync(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+	u64 until;
+
+	spin_lock_irq(&store->log_lock);
+	until = store->log.end;
+	spin_unlock_irq(&store->log_lock);
+	if (READ_ONCE(store->log.committed) < until)
+		queue_work(store->commit_wq, &c->work);
+	wait_event(c->wait, READ_ONCE(store->log.committed) >= until ||
+		   !sosnap_writable(store) || READ_ONCE(c->journal_full));
+	if (!sosnap_writable(store))
+		return -EIO;
+	return READ_ONCE(store->log.committed) >= until ? 0 : -EAGAIN;
+}
+
+/**
+ * sosnap_commit_init() - prepare buffer and workers
+ * @store: the store, replayed
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_commit_init(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+
+	BUILD_BUG_ON(PAGE_SIZE != SOSNAP_BLOCK_SIZE);
+	bio_list_init(&c->serving);
+	bio_list_init(&c->waiting);
+	INIT_LIST_HEAD(&c->requests);
+	INIT_LIST_HEAD(&c->serving_requests);
+	INIT_WORK(&c->work, commit_work);
+	INIT_DELAYED_WORK(&c->timer, commit_timer);
+	init_waitqueue_head(&c->wait);
+	c->next_seq = store->meta.journal.seq;
+	c->durable = store->meta.journal.seq - 1;
+	c->buf = vmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT);
+	return c->buf ? 0 : -ENOMEM;
+}
+
+/**
+ * sosnap_commit_exit() - free them
+ * @store: nothing is in flight
+ */
+void sosnap_commit_exit(struct sosnap_store *store)
+{
+	vfree(store->commit.buf);
+	store->commit.buf = NULL;
+}

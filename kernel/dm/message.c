@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Messages to a store: one table, one function each. What each takes and
+ * replies is in core/uapi.h.
+ */
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/uuid.h>
+
+#include "checkpoint.h"
+#include "commit.h"
+#include "../core/change.h"
+#include "../core/uapi.h"
+#include "space_wait.h"
+#include "store.h"
+#include "window.h"
+
+#define WHY_BYTES	160
+
+struct call {
+	struct sosnap_store *store;
+	unsigned int argc;	/* without the word itself */
+	char **argv;
+	char *result;
+	unsigned int maxlen;
+	char why[WHY_BYTES];
+};
+
+static int refuse(struct call *c, int error, const char *why)
+{
+	strscpy(c->why, why, sizeof(c->why));
+	return error;
+}
+
+static int number(struct call *c, const char *s, u64 *v)
+{
+	return kstrtou64(s, 10, v) ? refuse(c, -EINVAL, "not a decimal number") : 0;
+}
+
+static void counts(struct sosnap_store *store)
+{
+	store->nr_snapshots = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT);
+	store->nr_golds = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD);
+}
+
+/*
+ * Begin and end of every message that changes the catalogue. The change is
+ * posted under the lock, so that changes are committed in the order they were
+ * made, and waited for without it.
+ */
+static void change_begin(struct call *c, struct sosnap_change *ch)
+{
+	mutex_lock(&c->store->meta_lock);
+	sosnap_change_init(ch, &c->store->meta, c->why, sizeof(c->why));
+}
+
+static int change_end(struct call *c, struct sosnap_change *ch, int r)
+{
+	struct sosnap_commit_request rq = { .slots = ch->slots, .nr = ch->nr };
+
+	if (!r) {
+		sosnap_commit_post(c->store, &rq);
+		counts(c->store);
+	}
+	mutex_unlock(&c->store->meta_lock);
+	if (!r) {
+		r = sosnap_commit_wait(&rq);
+		if (r)
+			refuse(c, r, "the change could not be written down: see the state of the store");
+	}
+	sosnap_change_exit(ch);
+	return r;
+}
+
+/* gold_add <name> <sectors> <sample crc> <sha256 or -> */
+static int gold_add(struct call *c)
+{
+	struct sosnap_change ch;
+	bool hashed = strcmp(c->argv[3], "-");
+	u8 sha256[32];
+	u64 sectors;
+	u32 crc;
+	int r;
+
+	r = number(c, c->argv[1], &sectors);
+	if (r)
+		return r;
+	if (kstrtou32(c->argv[2], 16, &crc))
+		return refuse(c, -EINVAL, "checksum is not hexadecimal");
+	if (hashed && (strlen(c->argv[3]) != 64 || hex2bin(sha256, c->argv[3], 32)))
+		return refuse(c, -EINVAL, "SHA-256 is not 64 hexadecimal digits");
+	change_begin(c, &ch);
+	r = sosnap_change_gold_add(&ch, c->argv[0], sectors, crc, hashed ? sha256 : NULL,
+				   ktime_get_real_seconds());
+	return change_end(c, &ch, r);
+}
+
+/* gold_remove <name> */
+static int gold_remove(struct call *c)
+{
+	struct sosnap_change ch;
+
+	change_begin(c, &ch);
+	return change_end(c, &ch, sosnap_change_gold_remove(&ch, c->argv[0]));
+}
+
+/* create <name> <gold> <sectors> ... */
+static int create(struct call *c)
+{
+	unsigned int n = c->argc / 3, i, sz = 0, maxlen = c->maxlen;
+	struct sosnap_create *list;
+	struct sosnap_change ch;
+	char *result = c->result;
+	int r = 0;
+
+	if (c->argc % 3)
+		return refuse(c, -EINVAL, "wanted: create <name> <gold name> <sectors>...");
+	list = kvcalloc(n, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return refuse(c, -ENOMEM, "out of memory");
+	for (i = 0; i < n && !r; i++) {
+		list[i].name = c->argv[3 * i];
+		list[i].gold = c->argv[3 * i + 1];
+		r = number(c, c->argv[3 * i + 2], &list[i].sectors);
+		generate_random_uuid(list[i].uuid);
+	}
+	if (!r) {
+		change_begin(c, &ch);
+		r = sosnap_change_create(&ch, list, n, ktime_get_real_seconds());
+		r = change_end(c, &ch, r);
+	}
+	for (i = 0; i < n && !r; i++)
+		DMEMIT("%s%u", i ? " " : "", list[i].id);
+	kvfree(list);
+	return r ? r : 1;
+}
+
+static int not_active(struct call *c, const char *name)
+{
+	struct sosnap_store *store = c->store;
+	struct sosnap_entry *e = sosnap_catalog_name(&store->meta.catalog,
+						     SOSNAP_CATALOG_SNAPSHOT, name);
+	bool active;
+
+	if (!e)
+		return 0;
+	mutex_lock(&store->list_lock);
+	active = __sosnap_snap_active(store, e->id);
+	mutex_unlock(&store->list_lock);
+	return active ? refuse(c, -EBUSY, "snapshot is active: deactivate it first") : 0;
+}
+
+/* remove <name>... */
+static int remove(struct call *c)
+{
+	struct sosnap_change ch;
+	unsigned int i, k;
+	int r = 0;
+
+	change_begin(c, &ch);
+	/* all or none: everything that can be wrong is looked at first */
+	for (i = 0; i < c->argc && !r; i++) {
+		for (k = 0; k < i; k++)
+			if (!strcmp(c->argv[k], c->argv[i]))
+				r = refuse(c, -EINVAL, "snapshot is named twice");
+		if (!r && !sosnap_catalog_name(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT,
+					       c->argv[i]))
+			r = refuse(c, -ENOENT, "no such snapshot");
+		if (!r)
+			r = not_active(c, c->argv[i]);
+	}
+	if (!r && c->argc > SOSNAP_CHANGE_SLOTS / 16)
+		r = refuse(c, -E2BIG, "too many snapshots: name fewer in one message");
+	for (i = 0; i < c->argc && !r; i++)
+		r = sosnap_change_remove(&ch, c->argv[i]);
+	r = change_end(c, &ch, r);
+	if (!r) {
+		WRITE_ONCE(c->store->freeing, true);
+		queue_work(c->store->meta_wq, &c->store->checkpoint);
+	}
+	return r;
+}
+
+/* rename <name> <new name> */
+static int rename_snapshot(struct call *c)
+{
+	struct sosnap_change ch;
+
+	change_begin(c, &ch);
+	return change_end(c, &ch, sosnap_change_rename(&ch, c->argv[0], c->argv[1]));
+}
+
+/* set <name> auto 0|1 */
+static int set(struct call *c)
+{
+	struct sosnap_change ch;
+	u64 on;
+	int r;
+
+	if (strcasecmp(c->argv[1], "auto"))
+		return refuse(c, -EINVAL, "unknown property: there is auto");
+	r = number(c, c->argv[2], &on);
+	if (r)
+		return r;
+	if (on > 1)
+		return refuse(c, -EINVAL, "auto takes 0 or 1");
+	change_begin(c, &ch);
+	return change_end(c, &ch, sosnap_change_set_auto(&ch, c->argv[0], on));
+}
+
+static u64 changed_blocks(struct sosnap_store *store, const struct sosnap_disk_snapshot *s,
+			  u32 id, bool *active)
+{
+	struct sosnap_snap *snap;
+	struct sosnap_entry *o;
+	u64 blocks = 0;
+
+	*active = false;
+	o = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_OBJECT,
+			       le32_to_cpu(s->object));
+	if (o)
+		blocks = le64_to_cpu(o->item.object.blocks);
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		if (snap->id != id)
+			continue;
+		*active = true;
+		spin_lock_irq(&store->log_lock);
+		blocks = snap->blocks + snap->merging + snap->delta;
+		spin_unlock_irq(&store->log_lock);
+	}
+	mutex_unlock(&store->list_lock);
+	return blocks;
+}
+
+static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsigned int sz)
+{
+	const struct sosnap_disk_snapshot *s = &e->item.snapshot;
+	struct sosnap_entry *g = sosnap_catalog_get(&c->store->meta.catalog, SOSNAP_CATALOG_GOLD,
+						    le32_to_cpu(s->gold));
+	unsigned int maxlen = c->maxlen;
+	char *result = c->result;
+	bool active;
+	u64 blocks = changed_blocks(c->store, s, e->id, &active);
+
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU\n", e->id, s->name, le64_to_cpu(s->sectors),
+	       g ? g->item.gold.name : "-", blocks,
+	       !!(le32_to_cpu(s->flags) & SOSNAP_SNAPSHOT_AUTO), active, le64_to_cpu(s->ctime),
+	       s->uuid);
+	return sz;
+}
+
+static unsigned int gold_line(struct call *c, struct sosnap_entry *e, unsigned int sz)
+{
+	static const u8 none[32];
+	const struct sosnap_disk_gold *g = &e->item.gold;
+	unsigned int maxlen = c->maxlen, users = 0;
+	char *result = c->result;
+	struct sosnap_entry *s;
+	u32 id = 0;
+
+	while ((s = sosnap_catalog_next(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
+		users += le32_to_cpu(s->item.snapshot.gold) == e->id;
+		id = s->id + 1;
+	}
+	DMEMIT("%s %llu %08x ", g->name, le64_to_cpu(g->sectors), le32_to_cpu(g->sample_crc));
+	if (memcmp(g->sha256, none, sizeof(none)))
+		DMEMIT("%*phN", 32, g->sha256);
+	else
+		DMEMIT("-");
+	DMEMIT(" %u %llu\n", users, le64_to_cpu(g->ctime));
+	return sz;
+}
+
+/* list gold|snapshot */
+static int list(struct call *c)
+{
+	bool gold = !strcasecmp(c->argv[0], "gold");
+	u32 type = gold ? SOSNAP_CATALOG_GOLD : SOSNAP_CATALOG_SNAPSHOT, id = 0;
+	struct sosnap_entry *e;
+	unsigned int sz = 0;
+
+	if (!gold && strcasecmp(c->argv[0], "snapshot"))
+		return refuse(c, -EINVAL, "wanted: list gold or list snapshot");
+	c->result[0] = '\0';
+	mutex_lock(&c->store->meta_lock);
+	while (sz < c->maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog, type, id))) {
+		sz = gold ? gold_line(c, e, sz) : snapshot_line(c, e, sz);
+		id = e->id + 1;
+	}
+	mutex_unlock(&c->store->meta_lock);
+	return 1;
+}
+
+/* show <name> */
+static int show(struct call *c)
+{
+	struct sosnap_entry *e;
+	int r = 1;
+
+	mutex_lock(&c->store->meta_lock);
+	e = sosnap_catalog_name(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
+	if (e)
+		snapshot_line(c, e, 0);
+	else
+		r = refuse(c, -ENOENT, "no such snapshot");
+	mutex_unlock(&c->store->meta_lock);
+	return r;
+}
+
+static int commit(struct call *c)
+{
+	int r = sosnap_commit_sync(c->store);
+
+	return r == -EAGAIN ? sosnap_checkpoint(c->store, false) : r;
+}
+
+static int checkpoint(struct call *c)
+{
+	return sosnap_checkpoint(c->store, false);
+}
+
+static int drop_maps(struct call *c)
+{
+	sosnap_window_evict_all(c->store);
+	return 0;
+}
+
+static int stats(struct call *c)
+{
+	struct sosnap_store *store = c->store;
+	unsigned int sz = 0, maxlen = c->maxlen;
+	char *result = c->result;
+
+	mutex_lock(&store->space_lock);
+	DMEMIT("free_blocks=%llu\nbitmap_views=%u\n", store->meta.space.free,
+	       store->meta.space.nr_views);
+	mutex_unlock(&store->space_lock);
+	spin_lock_irq(&store->log_lock);
+	DMEMIT("log_records=%llu\nlog_chunks=%u\ncommit_durable=%llu\ncheckpointed=%llu\n",
+	       store->log.end - store->log.merged, store->log.nr_chunks,
+	       store->commit.durable, store->checkpointed);
+	spin_unlock_irq(&store->log_lock);
+	DMEMIT("windows=%ld\nwindow_kib=%llu\nstretches=%u\n",
+	       atomic_long_read(&store->nr_windows), sosnap_window_kib(store),
+	       READ_ONCE(store->stretch.nr));
+	return 1;
+}
+
+static const struct {
+	const char *name;
+	int (*fn)(struct call *c);
+	u8 least, most;		/* arguments; most 0: any number */
+	bool writes;
+} messages[] = {
+	{ "gold_add", gold_add, 4, 4, true },
+	{ "gold_remove", gold_remove, 1, 1, true },
+	{ "create", create, 3, 0, true },
+	{ "remove", remove, 1, 0, true },
+	{ "rename", rename_snapshot, 2, 2, true },
+	{ "set", set, 3, 3, true },
+	{ "list", list, 1, 1, false },
+	{ "show", show, 1, 1, false },
+	{ "commit", commit, 0, 0xff, true },
+	{ "checkpoint", checkpoint, 0, 0xff, true },
+	{ "drop_maps", drop_maps, 0, 0xff, false },
+	{ "stats", stats, 0, 0xff, false },
+};
+
+/**
+ * sosnap_message() - dm's message function of a store
+ * @ti:     the target
+ * @argc:   number of words
+ * @argv:   the words
+ * @result: room for a reply
+ * @maxlen: its size
+ * Context: process context, may sleep. dm lets only CAP_SYS_ADMIN here.
+ * Return: 0, 1 with a reply, or -errno with the reason in the kernel log.
+ */
+int sosnap_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+		   unsigned int maxlen)
+{
+	struct sosnap_store *store = sosnap_store_of_target(ti);
+	struct call *c;
+	int r = -EINVAL;
+	u32 i;
+
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	c->store = store;
+	c->argc = argc - 1;
+	c->argv = argv + 1;
+	c->result = result;
+	c->maxlen = maxlen;
+	refuse(c, r, "unknown message");
+	for (i = 0; i < ARRAY_SIZE(messages); i++) {
+		if (strcasecmp(argv[0], messages[i].name))
+			continue;
+		c->why[0] = '\0';
+		if (c->argc < messages[i].least ||
+		    (messages[i].most && c->argc > messages[i].most && messages[i].most != 0xff))
+			r = refuse(c, -EINVAL, "wrong number of arguments");
+		else if (messages[i].writes && !sosnap_writable(store))
+			r = refuse(c, -EROFS, "store is read-only or has failed");
+		else
+			r = messages[i].fn(c);
+		break;
+	}
+	if (r < 0)
+		DMERR("%s: message %s %s: %s", store->meta.super.name, argv[0],
+		      argc > 1 ? argv[1] : "", c->why[0] ? c->why : "failed");
+	kfree(c);
+	return r;
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+
+#include "block_io.h"
+#include "checkpoint.h"
+#include "../core/gold.h"
+#include "../core/uapi.h"
+#include "map.h"
+#include "space_wait.h"
+#include "store.h"
+#include "window.h"
+
+#define MAX_CHAIN	256U	/* ancestors; more is damage */
+
+/* A table of a snapshot: two while it is reloaded, they share the snapshot. */
+struct snap_target {
+	struct sosnap_snap *snap;	/* first: see sosnap_snap_of() */
+	struct dm_dev *store_dev;
+	struct dm_dev *gold_dev;
+};
+
+/* Is the snapshot in use? list_lock held. */
+bool __sosnap_snap_active(struct sosnap_store *store, u32 id)
+{
+	struct sosnap_snap *snap;
+
+	lockdep_assert_held(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list)
+		if (snap->id == id)
+			return true;
+	return false;
+}
+
+/* Checksum over the blocks that identify a gold image. */
+static int gold_sample(struct sosnap_store *store, struct block_device *bdev, u64 sectors,
+		       u32 *crc)
+{
+	struct page *page = mempool_alloc(store->pages, GFP_NOIO);
+	u32 i, bytes;
+	int r = 0;
+
+	*crc = SOSNAP_GOLD_SEED;
+	for (i = 0; i < sosnap_gold_samples(sectors) && !r; i++) {
+		u64 sector = sosnap_gold_sample(sectors, i, &bytes);
+
+		r = sosnap_sync_io(store, bdev, REQ_OP_READ, sector, bytes >> SECTOR_SHIFT,
+				   page_address(page));
+		if (!r)
+			*crc = crc32c(*crc, page_address(page), bytes);
+	}
+	mempool_free(page, store->pages);
+	return r;
+}
+
+static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct block_device *bdev,
+		      const struct sosnap_disk_gold *gold)
+{
+	u64 sectors = le64_to_cpu(gold->sectors);
+	u32 crc;
+	int r;
+
+	if (bdev_nr_sectors(bdev) != sectors) {
+		DMERR("gold image %s has %llu sectors, the device given has %llu", gold->name,
+		      sectors, (u64)bdev_nr_sectors(bdev));
+		ti->error = "gold device has another size than the gold image: give the right device";
+		return -EINVAL;
+	}
+	r = gold_sample(store, bdev, sectors, &crc);
+	if (r) {
+		ti->error = "gold device cannot be read";
+		return r;
+	}
+	if (crc != le32_to_cpu(gold->sample_crc)) {
+		DMERR("gold image %s: sampled blocks have checksum %08x, expected %08x",
+		      gold->name, crc, le32_to_cpu(gold->sample_crc));
+		ti->error = "gold device is not the gold image, or was modified: give the right device";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Copy the chain of ancestors; meta_lock held. */
+static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
+{
+	u32 chain[MAX_CHAIN], n = 0, object = snap->object;
+	const struct sosnap_entry *e;
+
+	while (object) {
+		e = sosnap_catalog_get(&snap->store->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
+		if (!e || n == MAX_CHAIN) {
+			ti->error = "snapshot has a damaged chain of ancestors: run sosnap store check";
+			return -EUCLEAN;
+		}
+		if (!n)
+			snap->blocks = le64_to_cpu(e->item.object.blocks);
+		chain[n++] = object;
+		object = le32_to_cpu(e->item.object.parent);
+	}
+	snap->chain = kmemdup(chain, n * sizeof(*chain), GFP_NOIO);
+	snap->nr_chain = n;
+	return snap->chain ? 0 : -ENOMEM;
+}
+
+static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
+{
+	struct sosnap_snap *snap = kzalloc(sizeof(*snap), GFP_KERNEL);
+
+	if (!snap)
+		return NULL;
+	snap->store = store;
+	snap->id = id;
+	snap->refs = 1;
+	xa_init(&snap->map);
+	mutex_init(&snap->load_lock);
+	spin_lock_init(&snap->zero_lock);
+	INIT_LIST_HEAD(&snap->zero_ranges);
+	init_waitqueue_head(&snap->wait);
+	return snap;
+}
+
+/* What the catalogue says of the snapshot, copied out. */
+struct found {
+	struct sosnap_disk_snapshot snapshot;
+	struct sosnap_disk_gold gold;
+};
+
+static int find(struct sosnap_store *store, struct dm_target *ti, u32 id, struct found *f)
+{
+	struct sosnap_entry *s, *g = NULL;
+	int r = 0;
+
+	mutex_lock(&store->meta_lock);
+	s = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, id);
+	if (s)
+		g = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_GOLD,
+				       le32_to_cpu(s->item.snapshot.gold));
+	if (!s) {
+		ti->error = "store has no snapshot with this id: see message list snapshot";
+		r = -ENOENT;
+	} else if (!g) {
+		ti->error = "gold image of the snapshot is missing: run sosnap store check";
+		r = -EUCLEAN;
+	} else {
+		f->snapshot = s->item.snapshot;
+		f->gold = g->item.gold;
+	}
+	mutex_unlock(&store->meta_lock);
+	return r;
+}
+
+/* Put a new snapshot into the list, or share the one this table replaces. */
+static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *ti)
+{
+	struct sosnap_store *store = snap->store;
+	struct sosnap_snap *old;
+	int r;
+
+	mutex_lock(&store->meta_lock);
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(old, &store->snaps, list) {
+		if (old->id != snap->id)
+			continue;
+		if (old->refs && old->md == snap->md && old->gold == snap->gold) {
+			old->refs++;
+		} else {
+			ti->error = "snapshot is active already: deactivate it first";
+			old = ERR_PTR(-EBUSY);
+		}
+		goto out;
+	}
+	/* it may have been removed since find() */
+	old = ERR_PTR(-ENOENT);
+	if (!sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, snap->id))
+		goto out;
+	r = chain_make(snap, ti);
+	old = r ? ERR_PTR(r) : snap;
+	if (!r)
+		list_add_tail(&snap->list, &store->snaps);
+out:
+	mutex_unlock(&store->list_lock);
+	mutex_unlock(&store->meta_lock);
+	return old;
+}
+
+static void snap_free(struct sosnap_snap *snap)
+{
+	sosnap_window_drop_map(snap);
+	kfree(snap->chain);
+	kfree(snap);
+}
+
+static void snap_put(struct sosnap_snap *snap)
+{
+	struct sosnap_store *store = snap->store;
+	bool last, dirty;
+
+	mutex_lock(&store->list_lock);
+	last = !--snap->refs;
+	dirty = snap->logged > READ_ONCE(store->checkpointed);
+	mutex_unlock(&store->list_lock);
+	if (!last)
+		return;
+	/*
+	 * Whoever activates it next loads its map from the trees. So they have to
+	 * know everything, or the store has failed and takes no activation.
+	 */
+	if (dirty)
+		sosnap_checkpoint(store, false);
+	mutex_lock(&store->list_lock);
+	list_del(&snap->list);
+	mutex_unlock(&store->list_lock);
+	snap_free(snap);
+}
+
+static int open_devices(struct dm_target *ti, struct snap_target *t, char **argv,
+			struct sosnap_store **store)
+{
+	int r;
+
+	r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &t->store_dev);
+	if (r) {
+		ti->error = "store device cannot be opened: activate the store first";
+		return r;
+	}
+	*store = sosnap_store_of_device(t->store_dev);
+	if (!*store) {
+		ti->error = "not a sosnap-store device: name the store's dm device";
+		r = -EINVAL;
+	} else if ((*store)->state == SOSNAP_STORE_FAILED) {
+		ti->error = "store has failed: deactivate it, check the device, activate it again";
+		r = -EIO;
+	} else {
+		r = dm_get_device(ti, argv[2], sosnap_mode_ro(dm_table_get_mode(ti->table)),
+				  &t->gold_dev);
+		if (r)
+			ti->error = r == -EBUSY ?
+				"gold device is in use by something that may write it" :
+				"gold device cannot be opened: check its name";
+	}
+	if (r)
+		dm_put_device(ti, t->store_dev);
+	return r;
+}
+
+/* <store dm device> <snapshot id> <gold device> */
+static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct sosnap_store *store;
+	struct sosnap_snap *snap, *use;
+	struct snap_target *t;
+	struct found *f;
+	u32 id;
+	int r;
+
+	if (argc != 3) {
+		ti->error = "wanted: <store dm device> <snapshot id> <gold device>";
+		return -EINVAL;
+	}
+	if (kstrtou32(argv[1], 10, &id) || !id) {
+		ti->error = "snapshot id is no number from 1 on";
+		return -EINVAL;
+	}
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	f = kzalloc(sizeof(*f), GFP_KERNEL);
+	if (!t || !f) {
+		ti->error = "out of memory";
+		r = -ENOMEM;
+		goto bad;
+	}
+	r = open_devices(ti, t, argv, &store);
+	if (r)
+		goto bad;
+	r = find(store, ti, id, f);
+	if (!r && ti->len != le64_to_cpu(f->snapshot.sectors)) {
+		DMERR("snapshot %s has %llu sectors, the table line says %llu", f->snapshot.name,
+		      le64_to_cpu(f->snapshot.sectors), (u64)ti->len);
+		ti->error = "table line has another size than the snapshot";
+		r = -EINVAL;
+	}
+	if (!r)
+		r = gold_check(store, ti, t->gold_dev->bdev, &f->gold);
+	if (r)
+		goto bad_devices;
+	snap = snap_alloc(store, id);
+	if (!snap) {
+		ti->error = "out of memory";
+		r = -ENOMEM;
+		goto bad_devices;
+	}
+	snap->md = dm_table_get_md(ti->table);
+	snap->gold = t->gold_dev->bdev;
+	snap->object = le32_to_cpu(f->snapshot.object);
+	snap->sectors = ti->len;
+	snap->gold_sectors = le64_to_cpu(f->gold.sectors);
+	use = snap_add(snap, ti);
+	if (use != snap)
+		snap_free(snap);
+	if (IS_ERR(use)) {
+		if (!ti->error)
+			ti->error = "snapshot cannot be activated";
+		r = PTR_ERR(use);
+		goto bad_devices;
+	}
+	kfree(f);
+	t->snap = use;
+	ti->private = t;
+	ti->num_flush_bios = 1;
+	ti->num_discard_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	ti->flush_supported = true;
+	ti->discards_supported = true;
+	ti->per_io_data_size = sizeof(struct sosnap_bio);
+	return 0;
+
+bad_devices:
+	dm_put_device(ti, t->gold_dev);
+	dm_put_device(ti, t->store_dev);
+bad:
+	kfree(f);
+	kfree(t);
+	return r;
+}
+
+static void snap_dtr(struct dm_target *ti)
+{
+	struct snap_target *t = ti->private;
+
+	snap_put(t->snap);
+	dm_put_device(ti, t->gold_dev);
+	dm_put_device(ti, t->store_dev);
+	kfree(t);
+}
+
+static void snap_presuspend(struct dm_target *ti)
+{
+	struct sosnap_snap *snap = sosnap_snap_of(ti);
+
+	spin_lock_irq(&snap->store->parked_lock);
+	snap->suspending = true;
+	snap->noflush = dm_noflush_suspending(ti);
+	spin_unlock_irq(&snap->store->parked_lock);
+	sosnap_space_unpark(snap);
+}
+
+static void snap_presuspend_undo(struct dm_target *ti)
+{
+	struct sosnap_snap *snap = sosnap_snap_of(ti);
+
+	spin_lock_irq(&snap->store->parked_lock);
+	snap->suspending = false;
+	spin_unlock_irq(&snap->store->parked_lock);
+}
+
+static void snap_resume(struct dm_target *ti)
+{
+	snap_presuspend_undo(ti);
+}
+
+static void snap_status(struct dm_target *ti, status_type_t type, unsigned int flags,
+			char *result, unsigned int maxlen)
+{
+	struct snap_target *t = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		sosnap_snap_status(t->snap, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s %u %s", t->store_dev->name, t->snap->id, t->gold_dev->name);
+		break;
+	default:
+		result[0] = '\0';
+	}
+}
+
+static int snap_iterate(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
+{
+	struct snap_target *t = ti->private;
+	struct block_device *store = t->snap->store->bdev;
+	struct dm_dev as_store = *t->store_dev;
+	int r;
+
+	/* limits come from the devices that do the I/O; the store's own serves none */
+	r = fn(ti, t->gold_dev, 0, min_t(sector_t, ti->len, t->snap->gold_sectors), data);
+	if (r)
+		return r;
+	as_store.bdev = store;
+	return fn(ti, &as_store, 0, min_t(sector_t, ti->len, bdev_nr_sectors(store)), data);
+}
+
+static void snap_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	limits->physical_block_size = max(limits->physical_block_size, SOSNAP_BLOCK_SIZE);
+	limits->io_min = SOSNAP_BLOCK_SIZE;
+	limits->io_opt = SOSNAP_BLOCK_SIZE << SOSNAP_WINDOW_SHIFT;
+	limits->discard_granularity = SOSNAP_BLOCK_SIZE;
+	limits->discard_alignment = 0;
+	sosnap_limit_discard(limits, UINT_MAX >> SECTOR_SHIFT & ~(SOSNAP_BLOCK_SECTORS - 1));
+	limits->max_write_zeroes_sectors = UINT_MAX >> SECTOR_SHIFT & ~(SOSNAP_BLOCK_SECTORS - 1);
+}
+
+struct target_type sosnap_target = {
+	.name = SOSNAP_TARGET_SNAPSHOT,
+	.version = { 1, 0, 0 },
+	.features = DM_TARGET_SINGLETON,
+	.module = THIS_MODULE,
+	.ctr = snap_ctr,
+	.dtr = snap_dtr,
+	.map = sosnap_map,
+	.end_io = sosnap_end_io,
+	.presuspend = snap_presuspend,
+	.presuspend_undo = snap_presuspend_undo,
+	.resume = snap_resume,
+	.status = snap_status,
+	.iterate_devices = snap_iterate,
+	.io_hints = snap_io_hints,
+};

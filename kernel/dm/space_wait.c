@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "space_wait.h"
+#include "log.h"
+#include "slow.h"
+#include "store.h"
+#include "window.h"
+
+/* What data may still take; space_lock held. */
+static u64 available(struct sosnap_store *store)
+{
+	u64 free = store->meta.space.free;
+	u64 records = READ_ONCE(store->log.end) - READ_ONCE(store->log.merged) +
+		      READ_ONCE(store->log.reserved) + 1024;
+	u64 reserve = sosnap_meta_reserve(&store->meta, records);
+
+	return free > reserve ? free - reserve : 0;
+}
+
+static void check_low(struct sosnap_store *store, u64 left)
+{
+	bool low = left < store->opt.low_water;
+
+	if (low != store->low) {
+		store->low = low;
+		if (low) {
+			DMWARN("%s: low on space: free_blocks=%llu low_water=%llu",
+			       store->meta.super.name, left, store->opt.low_water);
+			schedule_work(&store->event);
+		}
+	}
+}
+
+static void refill(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(work, struct sosnap_store, stretch.refill);
+	struct sosnap_stretch *st = &store->stretch;
+	u64 blk, left;
+	u32 len;
+	int r;
+
+	while (READ_ONCE(st->nr) < SOSNAP_STRETCHES && sosnap_writable(store)) {
+		mutex_lock(&store->space_lock);
+		left = available(store);
+		/* soft reservations only while there is space to play with */
+		r = left < 64 * SOSNAP_STRETCHES ? -ENOSPC :
+		    sosnap_space_alloc(&store->meta.space, SOSNAP_WINDOW_BLOCKS,
+				       SOSNAP_WINDOW_BLOCKS, &blk, &len);
+		check_low(store, left);
+		mutex_unlock(&store->space_lock);
+		if (r)
+			break;
+		spin_lock_irq(&st->lock);
+		st->blk[(st->head + st->nr++) % SOSNAP_STRETCHES] = blk;
+		spin_unlock_irq(&st->lock);
+	}
+}
+
+/**
+ * sosnap_stretch_pop() - take a run of 64 blocks for a window
+ * @store: the store
+ * @blk:   set to its first block
+ * Context: any, irqs off.
+ * Return: false when there is none ready.
+ */
+bool sosnap_stretch_pop(struct sosnap_store *store, u64 *blk)
+{
+	struct sosnap_stretch *st = &store->stretch;
+	unsigned long flags;
+	u32 left;
+	bool ok;
+
+	spin_lock_irqsave(&st->lock, flags);
+	ok = st->nr;
+	if (ok) {
+		*blk = st->blk[st->head];
+		st->head = (st->head + 1) % SOSNAP_STRETCHES;
+		st->nr--;
+	}
+	left = st->nr;
+	spin_unlock_irqrestore(&st->lock, flags);
+	if (left == SOSNAP_STRETCHES / 2 || !ok)
+		queue_work(store->meta_wq, &st->refill);
+	return ok;
+}
+
+/**
+ * sosnap_space_put() - return blocks that no record was written for
+ * @store: the store
+ * @blk:   first block
+ * @len:   how many
+ * Context: may sleep.
+ */
+void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len)
+{
+	int r;
+
+	mutex_lock(&store->space_lock);
+	r = sosnap_space_give_back(&store->meta.space, blk, len);
+	mutex_unlock(&store->space_lock);
+	WARN_ON_ONCE(r);
+}
+
+/**
+ * sosnap_space_put_mask() - return what a window had reserved
+ * @store: the store
+ * @base:  store block of bit 0
+ * @mask:  which
+ * Context: may sleep.
+ */
+void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask)
+{
+	while (mask) {
+		u32 first = __ffs64(mask);
+		u64 rest = ~(mask >> first);
+		u32 len = rest ? __ffs64(rest) : 64;
+
+		len = min(len, 64 - first);
+		sosnap_space_put(store, base + first, len);
+		mask &= ~sosnap_mask(first, len);
+	}
+}
+
+/**
+ * sosnap_stretch_drain() - return every run that is ready
+ * @store: the store
+ * Context: may sleep.
+ */
+void sosnap_stretch_drain(struct sosnap_store *store)
+{
+	struct sosnap_stretch *st = &store->stretch;
+
+	for (;;) {
+		u64 blk = 0;
+		bool ok;
+
+		spin_lock_irq(&st->lock);
+		ok = st->nr;
+		if (ok)
+			blk = st->blk[(st->head + --st->nr) % SOSNAP_STRETCHES];
+		spin_unlock_irq(&st->lock);
+		if (!ok)
+			return;
+		sosnap_space_put(store, blk, SOSNAP_WINDOW_BLOCKS);
+	}
+}
+
+static int try_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
+{
+	u64 left;
+	int r = -ENOSPC;
+
+	mutex_lock(&store->space_lock);
+	left = available(store);
+	check_low(store, left);
+	if (left)
+		r = sosnap_space_alloc(&store->meta.space, min_t(u64, want, left), 1, blk, len);
+	mutex_unlock(&store->space_lock);
+	return r;
+}
+
+/**
+ * sosnap_space_get() - blocks for a first write on the slow path
+ * @store: the store
+ * @want:  how many would do
+ * @blk:   set to the first
+ * @len:   set to how many there are, 1 to @want
+ * Context: may sleep.
+ * Return: 0, -ENOSPC (the caller parks or fails the write), or another error.
+ */
+int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
+{
+	int r = try_get(store, want, blk, len);
+
+	if (r == -ENOSPC) {
+		sosnap_stretch_drain(store);
+		sosnap_window_unreserve(store);
+		r = try_get(store, want, blk, len);
+	}
+	return r;
+}
+
+static void resubmit(struct bio_list *list)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(list)))
+		sosnap_slow_queue(bio);
+}
+
+/**
+ * sosnap_space_park() - a first write found no space
+ * @snap: whose
+ * @bio:  waits, or ends with no-space, by policy
+ * Context: may sleep.
+ */
+void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
+{
+	struct sosnap_store *store = snap->store;
+	bool gain = READ_ONCE(store->freeing), fail;
+
+	/* a checkpoint that would free something comes before any verdict */
+	if (!gain && !store->full) {
+		store->full = true;
+		DMWARN("%s: out of space: first writes %s", store->meta.super.name,
+		       store->opt.error_if_no_space ? "fail" : "wait");
+		schedule_work(&store->event);
+	}
+	spin_lock_irq(&store->parked_lock);
+	fail = !sosnap_writable(store) || snap->suspending ||
+	       (!gain && store->opt.error_if_no_space);
+	if (!fail) {
+		if (bio_list_empty(&store->parked) && store->opt.no_space_timeout)
+			mod_delayed_work(store->meta_wq, &store->no_space,
+					 store->opt.no_space_timeout * HZ);
+		bio_list_add(&store->parked, bio);
+	}
+	spin_unlock_irq(&store->parked_lock);
+	if (fail) {
+		bio->bi_status = snap->suspending && snap->noflush ?
+				 BLK_STS_DM_REQUEUE : BLK_STS_NOSPC;
+		bio_endio(bio);
+	} else if (gain) {
+		queue_work(store->meta_wq, &store->checkpoint);
+	}
+}
+
+static void take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
+			struct bio_list *out)
+{
+	struct bio_list all;
+	struct bio *bio;
+
+	bio_list_init(out);
+	spin_lock_irq(&store->parked_lock);
+	all = store->parked;
+	bio_list_init(&store->parked);
+	while ((bio = bio_list_pop(&all))) {
+		if (!snap || sosnap_bio(bio)->snap == snap)
+			bio_list_add(out, bio);
+		else
+			bio_list_add(&store->parked, bio);
+	}
+	spin_unlock_irq(&store->parked_lock);
+}
+
+/**
+ * sosnap_space_freed() - there may be space again
+ * @store: the store
+ * Context: may sleep.
+ */
+void sosnap_space_freed(struct sosnap_store *store)
+{
+	struct bio_list list;
+
+	mutex_lock(&store->space_lock);
+	if (store->full && available(store)) {
+		store->full = false;
+		DMINFO("%s: has space again", store->meta.super.name);
+		schedule_work(&store->event);
+	}
+	mutex_unlock(&store->space_lock);
+	take_parked(store, NULL, &list);
+	resubmit(&list);
+	queue_work(store->meta_wq, &store->stretch.refill);
+}
+
+/**
+ * sosnap_space_unpark() - a snapshot is suspended: let go of its writes
+ * @snap: with suspending set
+ * Context: may sleep.
+ */
+void sosnap_space_unpark(struct sosnap_snap *snap)
+{
+	struct bio_list list;
+
+	take_parked(snap->store, snap, &list);
+	resubmit(&list);
+}
+
+static void timed_out(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
+						  no_space);
+	struct bio_list list;
+	struct bio *bio;
+
+	take_parked(store, NULL, &list);
+	while ((bio = bio_list_pop(&list))) {
+		bio->bi_status = BLK_STS_NOSPC;
+		bio_endio(bio);
+	}
+}
+
+/**
+ * sosnap_space_wait_init() - prepare
+ * @store: the store
+ */
+void sosnap_space_wait_init(struct sosnap_store *store)
+{
+	spin_lock_init(&store->stretch.lock);
+	INIT_WORK(&store->stretch.refill, refill);
+	spin_lock_init(&store->parked_lock);
+	bio_list_init(&store->parked);
+	INIT_DELAYED_WORK(&store->no_space, timed_out);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "store.h"
+#include "window.h"
+
+static const char *store_state(struct sosnap_store *store)
+{
+	switch (READ_ONCE(store->state)) {
+	case SOSNAP_STORE_RO:
+		return "ro";
+	case SOSNAP_STORE_FAILED:
+		return "failed";
+	default:
+		return READ_ONCE(store->full) ? "full" : "rw";
+	}
+}
+
+/**
+ * sosnap_store_status() - the status line of a store, see core/uapi.h
+ * @store:  the store
+ * @result: room for it
+ * @maxlen: its size
+ * Context: may sleep; never waits for a checkpoint.
+ */
+void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int maxlen)
+{
+	struct sosnap_super *s = &store->meta.super;
+	u64 data, journal, records, fixed, reserve;
+	unsigned int sz = 0;
+
+	spin_lock_irq(&store->log_lock);
+	data = store->data_blocks + store->merging_blocks + store->pending_blocks;
+	journal = sosnap_journal_used(&store->meta.journal);
+	records = store->log.end - store->log.merged;
+	spin_unlock_irq(&store->log_lock);
+	/* superblocks, journal, bitmap and summary slots */
+	fixed = s->nr_blocks - store->meta.space.total;
+	reserve = sosnap_meta_reserve(&store->meta, records);
+	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu",
+	       store_state(store), s->name, store->io.uuid,
+	       data + s->node_blocks + fixed, s->nr_blocks, data, s->node_blocks + fixed,
+	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
+	       store->nr_snapshots, store->nr_golds, sosnap_window_kib(store),
+	       READ_ONCE(store->removing));
+}
+
+/**
+ * sosnap_snap_status() - the status line of a snapshot, see core/uapi.h
+ * @snap:   the snapshot
+ * @result: room for it
+ * @maxlen: its size
+ * Context: may sleep.
+ */
+void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int maxlen)
+{
+	struct sosnap_store *store = snap->store;
+	struct sosnap_entry *e, *g = NULL;
+	const char *state = "rw";
+	unsigned int sz = 0;
+	u64 blocks;
+
+	if (snap->fenced)
+		state = "fenced";
+	else if (!sosnap_writable(store))
+		state = "ro";
+	spin_lock_irq(&store->log_lock);
+	blocks = snap->blocks + snap->merging + snap->delta;
+	spin_unlock_irq(&store->log_lock);
+	mutex_lock(&store->meta_lock);
+	e = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, snap->id);
+	if (e)
+		g = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_GOLD,
+				       le32_to_cpu(e->item.snapshot.gold));
+	DMEMIT("%s %s %llu %llu %s %llu", state, e ? e->item.snapshot.name : "-",
+	       (u64)snap->sectors, blocks, g ? g->item.gold.name : "-",
+	       sosnap_window_kib(store));
+	mutex_unlock(&store->meta_lock);
+}

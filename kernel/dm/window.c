@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "commit.h"
+#include "../core/extent.h"
+#include "log.h"
+#include "space_wait.h"
+#include "store.h"
+#include "window.h"
+
+static struct kmem_cache *window_cache;
+static mempool_t *window_pool;	/* for the slow path; the fast one takes no chance */
+
+/**
+ * sosnap_window_cache_init() - prepare the memory of windows
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_window_cache_init(void)
+{
+	window_cache = KMEM_CACHE(sosnap_window, 0);
+	if (!window_cache)
+		return -ENOMEM;
+	window_pool = mempool_create_slab_pool(64, window_cache);
+	if (window_pool)
+		return 0;
+	kmem_cache_destroy(window_cache);
+	return -ENOMEM;
+}
+
+/**
+ * sosnap_window_cache_exit() - free it
+ * Context: no store exists.
+ */
+void sosnap_window_cache_exit(void)
+{
+	rcu_barrier();
+	mempool_destroy(window_pool);
+	kmem_cache_destroy(window_cache);
+}
+
+static void window_free_rcu(struct rcu_head *rcu)
+{
+	struct sosnap_window *w = container_of(rcu, struct sosnap_window, rcu);
+
+	kfree(rcu_dereference_protected(w->spill, true));
+	mempool_free(w, window_pool);
+}
+
+static void window_free(struct sosnap_store *store, struct sosnap_window *w)
+{
+	atomic_long_dec(&store->nr_windows);
+	call_rcu(&w->rcu, window_free_rcu);
+}
+
+static u64 window_limit(struct sosnap_store *store)
+{
+	return ((u64)store->opt.map_memory << 20) / sizeof(struct sosnap_window);
+}
+
+/**
+ * sosnap_window_kib() - memory that the maps of a store hold
+ * @store: the store
+ * Return: KiB, without what the slots of the maps cost.
+ */
+u64 sosnap_window_kib(struct sosnap_store *store)
+{
+	return (u64)atomic_long_read(&store->nr_windows) * sizeof(struct sosnap_window) >> 10;
+}
+
+static struct sosnap_window *window_alloc(struct sosnap_store *store, u64 index, bool sleep)
+{
+	struct sosnap_window *w;
+
+	w = kmem_cache_alloc(window_cache, GFP_NOWAIT | __GFP_NOWARN);
+	if (!w && sleep) {
+		queue_work(store->meta_wq, &store->evict);
+		w = mempool_alloc(window_pool, GFP_NOIO);
+	}
+	if (!w)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	spin_lock_init(&w->lock);
+	seqcount_spinlock_init(&w->seq, &w->lock);
+	w->index = index;
+	w->referenced = true;
+	if (atomic_long_inc_return(&store->nr_windows) > window_limit(store))
+		queue_work(store->meta_wq, &store->evict);
+	return w;
+}
+
+/**
+ * sosnap_window_make() - turn a window without changes into one that can have some
+ * @snap:  the snapshot
+ * @index: which window
+ * @was:   what the map holds now: one of the values
+ * @sleep: wait for memory
+ * Context: RCU read lock held if !@sleep.
+ * Return: the window; NULL without memory, or when the map has changed meanwhile.
+ */
+struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
+					 bool sleep)
+{
+	struct sosnap_window *w = window_alloc(snap->store, index, sleep);
+
+	if (!w)
+		return NULL;
+	if (xa_to_value(was) == SOSNAP_WINDOW_ZERO)
+		w->zero = ~0ULL;
+	/* the slot exists: replacing what it holds allocates nothing */
+	if (xa_cmpxchg(&snap->map, index, was, w, GFP_NOWAIT) != was) {
+		window_free(snap->store, w);
+		return NULL;
+	}
+	return w;
+}
+
+/**
+ * sosnap_window_spilled() - where a held block lives that is not at base + bit
+ * @v:     the window
+ * @bit:   the block
+ * @store: set to its place
+ * Context: RCU read lock held.
+ * Return: how many blocks from it on live one after the other; 0 if the window
+ * does not say, which is a bug of ours.
+ */
+u32 sosnap_window_spilled(const struct sosnap_view_of *v, u32 bit, u64 *store)
+{
+	u32 i;
+
+	for (i = 0; v->spill && i < v->spill->nr; i++) {
+		u64 mask = v->spill->seg[i].mask & v->held & ~v->based;
+
+		if (mask >> bit & 1) {
+			*store = v->spill->seg[i].base + bit;
+			return sosnap_run(mask, bit);
+		}
+	}
+	WARN_ON_ONCE(1);
+	return 0;
+}
+
+/*
+ * Blocks of the mask now live at base: no other segment may name them. A reader
+ * with an older copy of the window then finds the new place, which is as good.
+ */
+static void placed(struct sosnap_window *w, u64 mask, bool based, u64 base)
+{
+	struct sosnap_spill *s = rcu_dereference_protected(w->spill,
+							   lockdep_is_held(&w->lock));
+	u32 i;
+
+	lockdep_assert_held(&w->lock);
+	if (based) {
+		w->based |= mask;
+		return;
+	}
+	w->based &= ~mask;
+	for (i = 0; s && i < s->nr; i++)
+		if (s->seg[i].base != base)
+			s->seg[i].mask &= ~mask;
+}
+
+/**
+ * sosnap_window_add_spill() - let blocks live elsewhere than at base + bit
+ * @w:    the window
+ * @mask: which; they are pending
+ * @base: bit i lives at @base + i
+ *
+ * The blocks become visible there when they are done. Until then they are not
+ * held or have an older place, so the segment goes behind those of older places
+ * only for bits that no other segment names: their bits are cleared there.
+ * Context: may sleep; nobody else adds segments to blocks of @mask.
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base)
+{
+	struct sosnap_spill *old, *s;
+	u32 i, nr, room;
+
+retry:
+	rcu_read_lock();
+	old = rcu_dereference(w->spill);
+	room = (old ? old->nr : 0) + 1;
+	rcu_read_unlock();
+	s = kmalloc(struct_size(s, seg, room), GFP_NOIO);
+	if (!s)
+		return -ENOMEM;
+	spin_lock_irq(&w->lock);
+	old = rcu_dereference_protected(w->spill, lockdep_is_held(&w->lock));
+	if ((old ? old->nr : 0) + 1 > room) {
+		spin_unlock_irq(&w->lock);
+		kfree(s);
+		goto retry;
+	}
+	for (i = 0, nr = 0; old && i < old->nr; i++) {
+		/* keep what is held there now; a bit of mask that is held keeps its place */
+		u64 keep = old->seg[i].mask & (w->held | w->pending) & ~w->based;
+
+		keep &= ~(mask & ~w->held);
+		if (keep) {
+			s->seg[nr] = old->seg[i];
+			s->seg[nr++].mask = keep;
+		}
+	}
+	s->seg[nr].mask = mask;
+	s->seg[nr++].base = base;
+	s->nr = nr;
+	write_seqcount_begin(&w->seq);
+	rcu_assign_pointer(w->spill, s);
+	write_seqcount_end(&w->seq);
+	spin_unlock_irq(&w->lock);
+	if (old)
+		kfree_rcu(old, rcu);
+	return 0;
+}
+
+/**
+ * sosnap_window_done() - a first write has ended
+ * @snap:  whose
+ * @w:     the window; its bits are pending
+ * @first: first bit
+ * @count: how many
+ * @store: their place
+ * @based: it is base + bit
+ * @ok:    the data is there
+ *
+ * On success the blocks become own and are logged before anybody is told. On
+ * failure everything is as before; a reserved place is reserved again.
+ * Context: any.
+ */
+void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
+			u32 count, u64 store, bool based, bool ok)
+{
+	u64 mask = sosnap_mask(first, count);
+	unsigned long flags;
+
+	spin_lock_irqsave(&w->lock, flags);
+	write_seqcount_begin(&w->seq);
+	if (ok) {
+		placed(w, mask, based, store - first);
+		w->held |= mask;
+		w->own |= mask;
+		w->zero &= ~mask;
+	} else if (based) {
+		w->resv |= mask;
+	}
+	w->pending &= ~mask;
+	write_seqcount_end(&w->seq);
+	if (ok)
+		w->logged = sosnap_log_append(snap, SOSNAP_RECORD_MAP,
+					      (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
+					      store, count);
+	else
+		sosnap_log_unreserve(snap->store);
+	spin_unlock_irqrestore(&w->lock, flags);
+	if (wq_has_sleeper(&snap->wait))
+		wake_up_all(&snap->wait);
+}
+
+/* Bits of the window that a pending big discard covers. */
+static u64 zeroed(struct sosnap_snap *snap, u64 index)
+{
+	u64 first = index << SOSNAP_WINDOW_SHIFT, end = first + SOSNAP_WINDOW_BLOCKS;
+	struct sosnap_zero_range *z;
+	u64 mask = 0;
+
+	spin_lock_irq(&snap->zero_lock);
+	list_for_each_entry(z, &snap->zero_ranges, list) {
+		u64 a = max(z->first, first), b = min(z->end, end);
+
+		if (a < b)
+			mask |= sosnap_mask(a - first, b - a);
+	}
+	spin_unlock_irq(&snap->zero_lock);
+	return mask;
+}
+
+/*
+ * Ask one object for the blocks that nobody above it has. next is set to where
+ * its next extent behind the window starts.
+ */
+static int load_object(struct sosnap_snap *snap, const struct sosnap_tree *t, u32 object,
+		       u64 index, u64 *known, u64 *held, u64 *zero, u64 *next)
+{
+	u64 first = index << SOSNAP_WINDOW_SHIFT, end = first + SOSNAP_WINDOW_BLOCKS;
+	u64 blk = first;
+	struct sosnap_extent e;
+	int r;
+
+	for (;;) {
+		u64 a, b, mask;
+
+		r = sosnap_extent_find(t, object, blk, &e);
+		if (r == -ENOENT)
+			return 0;
+		if (r)
+			return r;
+		if (e.blk >= end) {
+			*next = min(*next, e.blk);
+			return 0;
+		}
+		a = max(e.blk, first);
+		b = min(e.blk + e.len, end);
+		mask = sosnap_mask(a - first, b - a) & ~*known;
+		if (e.store == SOSNAP_STORE_ZERO) {
+			*zero |= mask;
+		} else {
+			*held |= mask;
+			for (; a < b; a++)
+				if (mask >> (a - first) & 1)
+					snap->scratch.store[a - first] = e.store + (a - e.blk);
+		}
+		*known |= mask;
+		blk = e.blk + e.len;
+		if (blk >= end) {
+			*next = min(*next, blk);
+			return 0;
+		}
+	}
+}
+
+/* Give the held blocks of a window being loaded their places. */
+static int place_all(struct sosnap_snap *snap, struct sosnap_window *w)
+{
+	u64 left = w->held;
+	int r;
+
+	while (left) {
+		u32 bit = __ffs64(left), i;
+		u64 base = snap->scratch.store[bit] - bit, mask = 0;
+
+		for (i = bit; i < SOSNAP_WINDOW_BLOCKS; i++)
+			if (left >> i & 1 && snap->scratch.store[i] == base + i)
+				mask |= 1ULL << i;
+		if (left == w->held) {
+			w->base = base;
+			w->based = mask;
+		} else {
+			r = sosnap_window_add_spill(w, mask, base);
+			if (r)
+				return r;
+		}
+		left &= ~mask;
+	}
+	return 0;
+}
+
+static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own, u64 zero)
+{
+	struct sosnap_window *w;
+	void *entry;
+	int r = 0;
+
+	if (!held && !zero) {
+		entry = xa_mk_value(SOSNAP_WINDOW_GOLD);
+		w = NULL;
+	} else if (!held && zero == ~0ULL) {
+		entry = xa_mk_value(SOSNAP_WINDOW_ZERO);
+		w = NULL;
+	} else {
+		w = window_alloc(snap->store, index, true);
+		w->held = held;
+		w->own = own;
+		w->zero = zero;
+		r = place_all(snap, w);
+		entry = w;
+	}
+	if (!r)
+		r = xa_err(xa_store(&snap->map, index, entry, GFP_NOIO));
+	if (r && w)
+		window_free(snap->store, w);
+	return r;
+}
+
+/* Windows that lie whole before the next extent have no changes either. */
+static void fill_ahead(struct sosnap_snap *snap, u64 index, u64 next)
+{
+	u64 end = min(next >> SOSNAP_WINDOW_SHIFT,
+		      (snap->sectors / SOSNAP_BLOCK_SECTORS) >> SOSNAP_WINDOW_SHIFT);
+	u64 stop = min(end, index + 64);
+
+	if (!list_empty(&snap->zero_ranges))
+		return;
+	for (index++; index < stop; index++)
+		if (xa_cmpxchg(&snap->map, index, NULL, xa_mk_value(SOSNAP_WINDOW_GOLD),
+			       GFP_NOWAIT | __GFP_NOWARN))
+			return;
+}
+
+/* Load under load_lock, with the trees held still until the window is in. */
+static int load_locked(struct sosnap_snap *snap, u64 index)
+{
+	struct sosnap_store *store = snap->store;
+	const struct sosnap_tree *t = sosnap_meta_live(&store->meta, SOSNAP_TREE_EXTENT);
+	u64 known = 0, held = 0, own = 0, zero = 0, next = SOSNAP_MAX_BLK;
+	u32 i;
+	int r = 0;
+
+	down_read(&store->root_sem);
+	known = zeroed(snap, index);
+	zero = known;
+	for (i = 0; i < snap->nr_chain && !r; i++) {
+		r = load_object(snap, t, snap->chain[i], index, &known, &held, &zero, &next);
+		if (!i)
+			own = held;
+	}
+	if (!r)
+		r = insert_window(snap, index, held, own, zero);
+	if (!r)
+		fill_ahead(snap, index, next);
+	up_read(&store->root_sem);
+	return r;
+}
+
+/**
+ * sosnap_window_load() - bring a window into the map
+ * @snap:  the snapshot
+ * @index: which window
+ *
+ * A node that fails verification fences this snapshot and no other.
+ * Context: may sleep; load_lock must not be held.
+ * Return: 0 (also when somebody else was faster), -EIO or -ENOMEM.
+ */
+int sosnap_window_load(struct sosnap_snap *snap, u64 index)
+{
+	struct sosnap_store *store = snap->store;
+	int r = 0;
+
+	mutex_lock(&snap->load_lock);
+	if (!xa_load(&snap->map, index))
+		r = load_locked(snap, index);
+	mutex_unlock(&snap->load_lock);
+	if (r == -EUCLEAN && !snap->fenced) {
+		struct sosnap_fault *f = &store->io.fault;
+
+		WRITE_ONCE(snap->fenced, true);
+		DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
+		      store->meta.super.name, snap->id, f->blk, sosnap_fault_text(f->what),
+		      sosnap_fault_name(f->what));
+		schedule_work(&store->event);
+	}
+	return r == -EUCLEAN ? -EIO : r;
+}
+
+/* Take a window out of the map if the trees know all of it. */
+static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
+{
+	struct sosnap_store *store = snap->store;
+	void *next = NULL;
+	u64 resv, base;
+
+	spin_lock_irq(&w->lock);
+	if (w->pending || w->logged > smp_load_acquire(&store->checkpointed) ||
+	    (w->referenced && !force)) {
+		w->referenced = false;
+		spin_unlock_irq(&w->lock);
+		return false;
+	}
+	if (!w->held && !w->zero)
+		next = xa_mk_value(SOSNAP_WINDOW_GOLD);
+	else if (!w->held && w->zero == ~0ULL)
+		next = xa_mk_value(SOSNAP_WINDOW_ZERO);
+	w->dead = true;
+	resv = w->resv;
+	base = w->base;
+	w->resv = 0;
+	spin_unlock_irq(&w->lock);
+	if (next)
+		xa_store(&snap->map, w->index, next, GFP_NOWAIT);
+	else
+		xa_erase(&snap->map, w->index);
+	sosnap_space_put_mask(store, base, resv);
+	window_free(store, w);
+	return true;
+}
+
+static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
+{
+	unsigned long index;
+	void *entry;
+
+	/* with the trees held still no load can bring an old state back */
+	mutex_lock(&snap->load_lock);
+	xa_for_each(&snap->map, index, entry) {
+		if (xa_is_value(entry)) {
+			if (force)
+				xa_cmpxchg(&snap->map, index, entry, NULL, GFP_NOWAIT);
+			continue;
+		}
+		evict(snap, entry, force);
+		if (atomic_long_read(&snap->store->nr_windows) <= keep)
+			break;
+		cond_resched();
+	}
+	mutex_unlock(&snap->load_lock);
+}
+
+static void evict_work(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(work, struct sosnap_store, evict);
+	u64 limit = window_limit(store), keep = limit - limit / 8;
+	struct sosnap_snap *snap;
+	int round;
+
+	mutex_lock(&store->list_lock);
+	for (round = 0; round < 2; round++)
+		list_for_each_entry(snap, &store->snaps, list)
+			if (atomic_long_read(&store->nr_windows) > keep)
+				evict_snap(snap, round, keep);
+	mutex_unlock(&store->list_lock);
+	/* what is left has records: a checkpoint makes it clean */
+	if (atomic_long_read(&store->nr_windows) > limit)
+		queue_work(store->meta_wq, &store->checkpoint);
+}
+
+/**
+ * sosnap_window_evict_all() - drop every clean part of every map
+ * @store: the store
+ * Context: may sleep.
+ */
+void sosnap_window_evict_all(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list)
+		evict_snap(snap, true, 0);
+	mutex_unlock(&store->list_lock);
+}
+
+/**
+ * sosnap_window_unreserve() - take all soft reservations back
+ * @store: the store
+ * Context: may sleep.
+ */
+void sosnap_window_unreserve(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+	struct sosnap_window *w;
+	unsigned long index;
+	u64 resv, base;
+	void *entry;
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		mutex_lock(&snap->load_lock);	/* no window is freed meanwhile */
+		xa_for_each(&snap->map, index, entry) {
+			if (xa_is_value(entry))
+				continue;
+			w = entry;
+			spin_lock_irq(&w->lock);
+			resv = w->resv;
+			base = w->base;
+			w->resv = 0;
+			spin_unlock_irq(&w->lock);
+			sosnap_space_put_mask(store, base, resv);
+			cond_resched();
+		}
+		mutex_unlock(&snap->load_lock);
+	}
+	mutex_unlock(&store->list_lock);
+}
+
+/**
+ * sosnap_window_drop_map() - free the map of a snapshot that goes away
+ * @snap: no I/O of it is in flight
+ * Context: may sleep.
+ */
+void sosnap_window_drop_map(struct sosnap_snap *snap)
+{
+	struct sosnap_zero_range *z, *next;
+	struct sosnap_window *w;
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&snap->map, index, entry) {
+		if (xa_is_value(entry))
+			continue;
+		w = entry;
+		sosnap_space_put_mask(snap->store, w->base, w->resv);
+		window_free(snap->store, w);
+	}
+	xa_destroy(&snap->map);
+	list_for_each_entry_safe(z, next, &snap->zero_ranges, list)
+		kfree(z);
+}
+
+/**
+ * sosnap_window_checkpointed() - the trees know all commits up to a number
+ * @store: the store
+ * @seq:   the number
+ * Context: the checkpoint, after publish; may sleep.
+ */
+void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq)
+{
+	struct sosnap_zero_range *z, *next;
+	struct sosnap_snap *snap;
+	LIST_HEAD(old);
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		spin_lock_irq(&snap->zero_lock);
+		list_for_each_entry_safe(z, next, &snap->zero_ranges, list)
+			if (z->seq <= seq)
+				list_move(&z->list, &old);
+		spin_unlock_irq(&snap->zero_lock);
+	}
+	mutex_unlock(&store->list_lock);
+	list_for_each_entry_safe(z, next, &old, list)
+		kfree(z);
+	if (atomic_long_read(&store->nr_windows) > window_limit(store))
+		queue_work(store->meta_wq, &store->evict);
+}
+
+/**
+ * sosnap_window_store_init() - prepare the eviction worker
+ * @store: the store
+ */
+void sosnap_window_store_init(struct sosnap_store *store)
+{
+	INIT_WORK(&store->evict, evict_work);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Windows: the in-memory map of a snapshot, 64 blocks at a time.
+ *
+ * M1  A window that is loaded says what the trees and all records since the
+ *     last checkpoint say of its blocks, for the whole chain of ancestors.
+ * M2  A window with records that are not in the trees is never evicted. So what
+ *     is not loaded is what the trees say, but for the big discards in
+ *     snap->zero_ranges.
+ * M3  A block changes its place only under window->lock and inside a seqcount
+ *     write section; readers retry. Old places stay valid for I/O in flight
+ *     until the epoch is drained (checkpoint.h, K3).
+ * M4  A dead window is out of the map; whoever holds it under RCU may still
+ *     read through it, and looks it up again before changing anything.
+ */
+#ifndef SOSNAP_WINDOW_H
+#define SOSNAP_WINDOW_H
+
+#include "types.h"
+
+/* What a lock-free reader takes of a window. */
+struct sosnap_view_of {
+	u64 held;
+	u64 own;
+	u64 zero;
+	u64 pending;
+	u64 based;
+	u64 base;
+	struct sosnap_spill *spill;
+};
+
+enum sosnap_class {
+	SOSNAP_CLASS_GOLD,
+	SOSNAP_CLASS_ZERO,
+	SOSNAP_CLASS_HELD,
+};
+
+/* Consistent copy of a window; RCU read lock held. */
+static inline void sosnap_window_read(struct sosnap_window *w, struct sosnap_view_of *v)
+{
+	unsigned int seq;
+
+	do {
+		seq = read_seqcount_begin(&w->seq);
+		v->held = READ_ONCE(w->held);
+		v->own = READ_ONCE(w->own);
+		v->zero = READ_ONCE(w->zero);
+		v->pending = READ_ONCE(w->pending);
+		v->based = READ_ONCE(w->based);
+		v->base = READ_ONCE(w->base);
+		v->spill = rcu_dereference(w->spill);
+	} while (read_seqcount_retry(&w->seq, seq));
+}
+
+/* Length of the run of set bits from bit on. */
+static inline u32 sosnap_run(u64 mask, u32 bit)
+{
+	u64 rest = ~(mask >> bit);
+
+	/* the bits shifted in are clear, so rest is 0 only for bit 0 of ~0 */
+	return rest ? __ffs64(rest) : 64;
+}
+
+u32 sosnap_window_spilled(const struct sosnap_view_of *v, u32 bit, u64 *store);
+
+/*
+ * Where a held block lives, and how many from it on live one after the other.
+ */
+static inline u32 sosnap_window_place(const struct sosnap_view_of *v, u32 bit, u64 *store)
+{
+	u64 based = v->held & v->based;
+
+	if (likely(based >> bit & 1)) {
+		*store = v->base + bit;
+		return sosnap_run(based, bit);
+	}
+	return sosnap_window_spilled(v, bit, store);
+}
+
+static inline enum sosnap_class sosnap_window_class(const struct sosnap_view_of *v, u32 bit,
+						    u32 *run)
+{
+	if (v->held >> bit & 1) {
+		*run = sosnap_run(v->held, bit);
+		return SOSNAP_CLASS_HELD;
+	}
+	if (v->zero >> bit & 1) {
+		*run = sosnap_run(v->zero & ~v->held, bit);
+		return SOSNAP_CLASS_ZERO;
+	}
+	*run = sosnap_run(~(v->held | v->zero), bit);
+	return SOSNAP_CLASS_GOLD;
+}
+
+struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
+					 bool sleep);
+int sosnap_window_load(struct sosnap_snap *snap, u64 index);
+int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base);
+void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
+			u32 count, u64 store, bool based, bool ok);
+void sosnap_window_unreserve(struct sosnap_store *store);
+void sosnap_window_evict_all(struct sosnap_store *store);
+void sosnap_window_drop_map(struct sosnap_snap *snap);
+void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq);
+void sosnap_window_store_init(struct sosnap_store *store);
+u64 sosnap_window_kib(struct sosnap_store *store);
+
+int sosnap_window_cache_init(void);
+void sosnap_window_cache_exit(void);
+
+#endif /* SOSNAP_WINDOW_H */
