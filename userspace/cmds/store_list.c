@@ -20,14 +20,9 @@ static const struct sosnap_col cols[] = {
 static void row_active(const struct sosnap_store *s)
 {
 	u64 used = s->st.used << SOSNAP_BLOCK_SHIFT, total = s->st.total << SOSNAP_BLOCK_SHIFT;
-	const char *state = s->st.state;
 
-	if (!strcmp(state, "rw"))
-		state = "active";
-	else if (!strcmp(state, "ro"))
-		state = "read-only";
 	sosnap_out_row((struct sosnap_val[]){
-		{ .s = s->st.name }, { .s = state }, { .n = total }, { .n = used },
+		{ .s = s->st.name }, { .s = sosnap_store_state(s) }, { .n = total }, { .n = used },
 		{ .n = sosnap_units_share(used, total) }, { .n = total - used },
 		{ .n = s->st.golds }, { .n = s->st.snapshots }, { .s = s->path },
 		{ .s = s->st.uuid } });

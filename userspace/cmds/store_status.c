@@ -26,16 +26,15 @@ static const struct sosnap_col cols[] = {
 	{ "map_memory", "Memory of maps", SOSNAP_OUT_BYTES, 0 },
 };
 
-static const char *state_text(const char *state)
+/* For people with what it means */
+static const char *state_text(const struct sosnap_store *s)
 {
+	const char *state = sosnap_store_state(s);
+
 	if (sosnap_options.json)
 		return state;
-	if (!strcmp(state, "rw"))
-		return "active";
-	if (!strcmp(state, "ro"))
-		return "read-only";
 	if (!strcmp(state, "full"))
-		return "full: first writes wait or fail until space is given back or added";
+		return "full: first writes wait or fail until space is given back";
 	if (!strcmp(state, "failed"))
 		return "failed: metadata could not be written; reads go on, the kernel log tells why";
 	return state;
@@ -47,7 +46,7 @@ static void print_status(const char *key, const struct sosnap_store *s)
 	const u32 shift = SOSNAP_BLOCK_SHIFT;
 
 	sosnap_out_record(key, cols, ARRAY_SIZE(cols), (struct sosnap_val[]){
-		{ .s = st->name }, { .s = state_text(st->state) }, { .s = st->uuid },
+		{ .s = st->name }, { .s = state_text(s) }, { .s = st->uuid },
 		{ .s = s->path }, { .n = st->total << shift }, { .n = st->used << shift },
 		{ .n = sosnap_units_share(st->used, st->total) }, { .n = st->data << shift },
 		{ .n = st->metadata << shift }, { .n = (st->total - st->used) << shift },

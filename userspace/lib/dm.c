@@ -219,11 +219,61 @@ static bool target_missing(const char *type)
 	return !found;
 }
 
+/* Steps of the creation; each returns the kernel's own errno */
+
+static int create_empty(const char *name, const char *uuid)
+{
+	struct dm_task *task = new_named_task(DM_DEVICE_CREATE, name);
+	int r = -EINVAL;
+
+	if (task && dm_task_set_uuid(task, uuid))
+		r = run(task);
+	if (task)
+		dm_task_destroy(task);
+	return r;
+}
+
+static int load_table(const char *name, u64 sectors, const char *type, const char *params,
+		      bool read_only)
+{
+	struct dm_task *task = new_named_task(DM_DEVICE_RELOAD, name);
+	int r = -EINVAL;
+
+	if (task && dm_task_add_target(task, 0, sectors, type, params) &&
+	    (!read_only || dm_task_set_ro(task)))
+		r = run(task);
+	if (task)
+		dm_task_destroy(task);
+	return r;
+}
+
+static int resume(const char *name)
+{
+	struct dm_task *task = new_named_task(DM_DEVICE_RESUME, name);
+	int r = -EINVAL;
+
+	if (task)
+		r = run_with_udev(task);
+	if (task)
+		dm_task_destroy(task);
+	return r;
+}
+
+/* What a create that was killed half-way has left */
+static void remove_empty(const char *name, const char *uuid)
+{
+	struct sosnap_dm_dev dev;
+
+	if (!sosnap_dm_find(name, NULL, &dev) && dev.exists && !dev.live &&
+	    !strcmp(dev.uuid, uuid))
+		sosnap_dm_remove(name);
+}
+
 int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char *type,
 		     const char *params, bool read_only)
 {
-	struct dm_task *task;
-	int r = -EINVAL;
+	char *first_reason;
+	int r;
 
 	if (sosnap_options.dry_run) {
 		sosnap_out_step("dmsetup create %s --uuid %s%s --table '0 %llu %s %s'", name, uuid,
@@ -231,17 +281,22 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 				params);
 		return 0;
 	}
-	task = new_named_task(DM_DEVICE_CREATE, name);
-	if (!task)
-		return -EINVAL;
-	if (dm_task_set_uuid(task, uuid) &&
-	    dm_task_add_target(task, 0, sectors, type, params) &&
-	    (!read_only || dm_task_set_ro(task)))
-		r = run_with_udev(task);
-	dm_task_destroy(task);
-	if (r && target_missing(type)) {
+	remove_empty(name, uuid);
+	r = create_empty(name, uuid);
+	if (r)
+		return r;
+	r = load_table(name, sectors, type, params, read_only) ?: resume(name);
+	if (!r)
+		return 0;
+	/* what is said later is about the failure, not about the clean-up */
+	first_reason = reason;
+	reason = NULL;
+	sosnap_dm_remove(name);
+	free(reason);
+	reason = first_reason;
+	if (target_missing(type)) {
 		free(reason);
-		reason = sosnap_printf("it has no target '%s', load it by 'modprobe dm-sosnap'",
+		reason = sosnap_printf("there is no target '%s', load it by 'modprobe dm-sosnap'",
 				       type);
 	}
 	return r;

@@ -90,7 +90,7 @@ int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_
 	r = sosnap_dm_name(store, snap->name, name) ?: sosnap_snap_device(a->store, snap, &dev);
 	if (r)
 		return r;
-	if (dev.exists) {
+	if (dev.exists && dev.live) {
 		sosnap_done("snapshot '%s/%s' is active already: /dev/mapper/%s", store,
 			    snap->name, dev.name);
 		return 0;

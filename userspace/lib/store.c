@@ -209,6 +209,15 @@ int sosnap_store_find(const char *name, struct sosnap_store *store)
 	return r;
 }
 
+const char *sosnap_store_state(const struct sosnap_store *store)
+{
+	if (!strcmp(store->st.state, "rw"))
+		return "active";
+	if (!strcmp(store->st.state, "ro"))
+		return "read-only";
+	return store->st.state;
+}
+
 /* The lines of a reply, cut in place; how many */
 static size_t split_lines(char *reply, char ***lines)
 {

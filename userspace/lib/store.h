@@ -49,6 +49,9 @@ int sosnap_store_find(const char *name, struct sosnap_store *store);
 /* The same; -ENOENT without a word when there is none */
 int sosnap_store_lookup(const char *name, struct sosnap_store *store);
 
+/* "active", "read-only", "full" or "failed" */
+const char *sosnap_store_state(const struct sosnap_store *store);
+
 /* All active stores, sorted by name, to be freed */
 int sosnap_stores_active(struct sosnap_store **stores, size_t *nr);
 
