@@ -467,12 +467,12 @@ bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks)
 /**
  * sosnap_meta_reserve() - what a checkpoint could need at most
  * @m:       the metadata
- * @records: MAP and ZERO records it would merge
+ * @records: MAP and ZERO records it would merge, and those that may come without
+ *           another allocation
  *
- * Copies: no more nodes than there are, and each record touches at most three
- * leaves beside the paths to them. New nodes: a record adds at most two items,
- * and a leaf of a grown tree holds at least 84. A removal touches the leaves of
- * the extents that one checkpoint drops.
+ * Copies: no more than there are nodes. New nodes: a record adds at most two
+ * items and a leaf that was split holds at least 84, so 32 records make less
+ * than one; twice that, since what one checkpoint adds the next has to copy.
  * Context: any; a snapshot of moving figures.
  * Return: blocks that must not be given to data.
  */
@@ -480,5 +480,5 @@ u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records)
 {
 	u64 nodes = READ_ONCE(m->super.node_blocks);
 
-	return min_t(u64, nodes, 4 * records + SOSNAP_REAP_EXTENTS / 16) + records / 32 + 64;
+	return nodes + records / 16 + 64;
 }

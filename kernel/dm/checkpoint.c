@@ -213,9 +213,20 @@ int sosnap_checkpoint(struct sosnap_store *store, bool closing)
 		WRITE_ONCE(store->freeing, true);
 	if (!r)
 		sosnap_space_freed(store);
-	if (dying && !closing)
-		queue_work(store->meta_wq, &store->checkpoint);
+	if (dying)
+		sosnap_checkpoint_queue(store);
 	return r;
+}
+
+/**
+ * sosnap_checkpoint_queue() - ask for a checkpoint in the background
+ * @store: the store
+ * Context: any. Nothing happens while the store is suspended or goes away.
+ */
+void sosnap_checkpoint_queue(struct sosnap_store *store)
+{
+	if (!READ_ONCE(store->stopping))
+		queue_work(store->meta_wq, &store->checkpoint);
 }
 
 static void checkpoint_work(struct work_struct *work)
@@ -223,6 +234,14 @@ static void checkpoint_work(struct work_struct *work)
 	struct sosnap_store *store = container_of(work, struct sosnap_store, checkpoint);
 
 	sosnap_checkpoint(store, false);
+}
+
+static void merge_timer(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
+						  merge_timer);
+
+	sosnap_checkpoint_queue(store);
 }
 
 /**
@@ -262,13 +281,22 @@ int sosnap_checkpoint_replay(struct sosnap_store *store)
 }
 
 /**
- * sosnap_checkpoint_init() - prepare the worker
+ * sosnap_checkpoint_prepare() - make the workers known
+ * @store: the store, just allocated
+ */
+void sosnap_checkpoint_prepare(struct sosnap_store *store)
+{
+	INIT_WORK(&store->checkpoint, checkpoint_work);
+	INIT_DELAYED_WORK(&store->merge_timer, merge_timer);
+}
+
+/**
+ * sosnap_checkpoint_init() - prepare the counters of I/O in flight
  * @store: the store
  * Return: 0 or -ENOMEM.
  */
 int sosnap_checkpoint_init(struct sosnap_store *store)
 {
-	INIT_WORK(&store->checkpoint, checkpoint_work);
 	store->inflight = alloc_percpu(struct sosnap_inflight);
 	return store->inflight ? 0 : -ENOMEM;
 }

@@ -14,6 +14,8 @@
 
 #include "types.h"
 
+void sosnap_checkpoint_prepare(struct sosnap_store *store);
+void sosnap_checkpoint_queue(struct sosnap_store *store);
 int sosnap_checkpoint_init(struct sosnap_store *store);
 void sosnap_checkpoint_exit(struct sosnap_store *store);
 int sosnap_checkpoint_replay(struct sosnap_store *store);

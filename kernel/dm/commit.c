@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "block_io.h"
+#include "checkpoint.h"
 #include "commit.h"
 #include "log.h"
+#include "space_wait.h"
 #include "store.h"
 
 static void end_bios(struct bio_list *list, blk_status_t status)
@@ -37,6 +39,7 @@ static void commit_end(struct bio *bio)
 	unsigned long flags;
 	bool more;
 
+	bio_uninit(bio);
 	if (status)
 		sosnap_store_fail(store, "journal write failed");
 	spin_lock_irqsave(&store->log_lock, flags);
@@ -193,6 +196,7 @@ static void commit_work(struct work_struct *work)
 	sosnap_log_grow(store);
 	if (!sosnap_writable(store)) {
 		fail_waiting(store);
+		sosnap_space_freed(store);	/* what is parked fails now */
 		wake_up_all(&store->log.wait);
 		wake_up_all(&store->commit.wait);
 		return;
@@ -201,9 +205,9 @@ static void commit_work(struct work_struct *work)
 	flush_plain(store);
 	if (READ_ONCE(store->commit.journal_full))
 		wake_up_all(&store->commit.wait);
-	if (READ_ONCE(store->commit.journal_full) ||
+	if (READ_ONCE(store->commit.journal_full) || !READ_ONCE(store->log.nr_spares) ||
 	    READ_ONCE(store->log.nr_chunks) * 4 > store->log.max_chunks * 3)
-		queue_work(store->meta_wq, &store->checkpoint);
+		sosnap_checkpoint_queue(store);
 }
 
 static void commit_timer(struct work_struct *work)
@@ -244,7 +248,7 @@ int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio)
 	if (go)
 		commit_submit(store);
 	else if (READ_ONCE(c->journal_full))
-		queue_work(store->meta_wq, &store->checkpoint);
+		sosnap_checkpoint_queue(store);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -316,12 +320,10 @@ int sosnap_commit_sync(struct sosnap_store *store)
 }
 
 /**
- * sosnap_commit_init() - prepare buffer and workers
- * @store: the store, replayed
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * sosnap_commit_prepare() - make the workers known
+ * @store: the store, just allocated
  */
-int sosnap_commit_init(struct sosnap_store *store)
+void sosnap_commit_prepare(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
 
@@ -333,6 +335,18 @@ int sosnap_commit_init(struct sosnap_store *store)
 	INIT_WORK(&c->work, commit_work);
 	INIT_DELAYED_WORK(&c->timer, commit_timer);
 	init_waitqueue_head(&c->wait);
+}
+
+/**
+ * sosnap_commit_init() - start from the end of the journal
+ * @store: the store, replayed
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_commit_init(struct sosnap_store *store)
+{
+	struct sosnap_commit *c = &store->commit;
+
 	c->next_seq = store->meta.journal.seq;
 	c->durable = store->meta.journal.seq - 1;
 	c->buf = vmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT);

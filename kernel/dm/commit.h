@@ -20,6 +20,7 @@
 
 #include "types.h"
 
+void sosnap_commit_prepare(struct sosnap_store *store);
 int sosnap_commit_init(struct sosnap_store *store);
 void sosnap_commit_exit(struct sosnap_store *store);
 int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio);

@@ -74,11 +74,10 @@ static bool __reserve(struct sosnap_store *store)
 	return true;
 }
 
-/* Someone has to make room: commit what is open, merge what is committed. */
+/* Make room: commit what is open. The committer sees to it that it is merged. */
 static void push(struct sosnap_store *store)
 {
 	queue_work(store->commit_wq, &store->commit.work);
-	queue_work(store->meta_wq, &store->checkpoint);
 }
 
 /**
@@ -147,7 +146,7 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
 	struct sosnap_log *log = &store->log;
 	struct sosnap_log_chunk *c;
 	unsigned long flags;
-	bool first;
+	bool first, oldest;
 	u64 seq;
 
 	spin_lock_irqsave(&store->log_lock, flags);
@@ -158,6 +157,7 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
 		log->nr_spares--;
 	}
 	sosnap_record_fill(&c->record[c->nr++], type, snap->object, blk, len, place);
+	oldest = log->end == log->merged;
 	first = log->end++ == log->committing;
 	log->reserved--;
 	snap->delta += delta;
@@ -170,6 +170,9 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
 	spin_unlock_irqrestore(&store->log_lock, flags);
 	if (first)
 		queue_delayed_work(store->commit_wq, &store->commit.timer, HZ);
+	if (oldest)
+		queue_delayed_work(store->meta_wq, &store->merge_timer,
+				   SOSNAP_MERGE_SECONDS * HZ);
 	return seq;
 }
 

@@ -176,7 +176,7 @@ static int remove(struct call *c)
 	r = change_end(c, &ch, r);
 	if (!r) {
 		WRITE_ONCE(c->store->freeing, true);
-		queue_work(c->store->meta_wq, &c->store->checkpoint);
+		sosnap_checkpoint_queue(c->store);
 	}
 	return r;
 }

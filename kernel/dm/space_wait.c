@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "space_wait.h"
+#include "checkpoint.h"
 #include "log.h"
 #include "slow.h"
+#include "space_wait.h"
 #include "store.h"
 #include "window.h"
 
@@ -9,8 +10,9 @@
 static u64 available(struct sosnap_store *store)
 {
 	u64 free = store->meta.space.free;
+	/* what is reserved softly may become records without asking again */
 	u64 records = READ_ONCE(store->log.end) - READ_ONCE(store->log.merged) +
-		      READ_ONCE(store->log.reserved) + 1024;
+		      READ_ONCE(store->log.reserved) + atomic64_read(&store->soft) + 1024;
 	u64 reserve = sosnap_meta_reserve(&store->meta, records);
 
 	return free > reserve ? free - reserve : 0;
@@ -49,6 +51,7 @@ static void refill(struct work_struct *work)
 		mutex_unlock(&store->space_lock);
 		if (r)
 			break;
+		atomic64_add(SOSNAP_WINDOW_BLOCKS, &store->soft);
 		spin_lock_irq(&st->lock);
 		st->blk[(st->head + st->nr++) % SOSNAP_STRETCHES] = blk;
 		spin_unlock_irq(&st->lock);
@@ -116,6 +119,7 @@ void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask)
 
 		len = min(len, 64 - first);
 		sosnap_space_put(store, base + first, len);
+		atomic64_sub(len, &store->soft);
 		mask &= ~sosnap_mask(first, len);
 	}
 }
@@ -141,6 +145,7 @@ void sosnap_stretch_drain(struct sosnap_store *store)
 		if (!ok)
 			return;
 		sosnap_space_put(store, blk, SOSNAP_WINDOW_BLOCKS);
+		atomic64_sub(SOSNAP_WINDOW_BLOCKS, &store->soft);
 	}
 }
 
@@ -171,7 +176,7 @@ int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
 {
 	int r = try_get(store, want, blk, len);
 
-	if (r == -ENOSPC) {
+	if (r == -ENOSPC && atomic64_read(&store->soft)) {
 		sosnap_stretch_drain(store);
 		sosnap_window_unreserve(store);
 		r = try_get(store, want, blk, len);
@@ -220,7 +225,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
 				 BLK_STS_DM_REQUEUE : BLK_STS_NOSPC;
 		bio_endio(bio);
 	} else if (gain) {
-		queue_work(store->meta_wq, &store->checkpoint);
+		sosnap_checkpoint_queue(store);
 	}
 }
 

@@ -77,18 +77,22 @@ void sosnap_store_fail(struct sosnap_store *store, const char *why)
 
 static void store_destroy(struct sosnap_store *store)
 {
+	/* nobody uses the store: the workers only still kick each other */
+	WRITE_ONCE(store->stopping, true);
+	cancel_delayed_work_sync(&store->merge_timer);
 	cancel_delayed_work_sync(&store->no_space);
-	if (store->meta_wq) {
-		drain_workqueue(store->meta_wq);
+	cancel_work_sync(&store->checkpoint);
+	cancel_work_sync(&store->evict);
+	cancel_delayed_work_sync(&store->commit.timer);
+	cancel_work_sync(&store->commit.work);
+	cancel_work_sync(&store->stretch.refill);
+	cancel_work_sync(&store->event);
+	if (store->meta_wq)
 		destroy_workqueue(store->meta_wq);
-	}
-	if (store->commit_wq) {
-		cancel_delayed_work_sync(&store->commit.timer);
+	if (store->commit_wq)
 		destroy_workqueue(store->commit_wq);
-	}
 	if (store->io_wq)
 		destroy_workqueue(store->io_wq);
-	cancel_work_sync(&store->event);
 	sosnap_commit_exit(store);
 	sosnap_log_exit(store);
 	sosnap_checkpoint_exit(store);
@@ -171,7 +175,7 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 	if (store->state == SOSNAP_STORE_RW) {
 		queue_work(store->meta_wq, &store->stretch.refill);
 		if (store->freeing)
-			queue_work(store->meta_wq, &store->checkpoint);
+			sosnap_checkpoint_queue(store);
 	}
 	return 0;
 }
@@ -195,7 +199,8 @@ static struct sosnap_store *store_create(struct dm_target *ti, struct dm_dev *de
 	init_rwsem(&store->root_sem);
 	INIT_LIST_HEAD(&store->snaps);
 	INIT_WORK(&store->event, event_work);
-	INIT_DELAYED_WORK(&store->commit.timer, NULL);
+	sosnap_commit_prepare(store);
+	sosnap_checkpoint_prepare(store);
 	sosnap_space_wait_init(store);
 	sosnap_window_store_init(store);
 	r = store_open(store, ti);
@@ -393,7 +398,10 @@ static int store_preresume(struct dm_target *ti)
 	mutex_lock(&store->list_lock);
 	store->ti = ti;
 	mutex_unlock(&store->list_lock);
+	WRITE_ONCE(store->stopping, false);
 	sosnap_space_freed(store);
+	if (READ_ONCE(store->freeing))
+		sosnap_checkpoint_queue(store);
 	return 0;
 }
 
@@ -406,6 +414,8 @@ static void store_postsuspend(struct dm_target *ti)
 	mutex_lock(&store->list_lock);
 	idle = list_empty(&store->snaps);
 	mutex_unlock(&store->list_lock);
+	if (idle)
+		WRITE_ONCE(store->stopping, true);
 	if (store->state == SOSNAP_STORE_RW)
 		sosnap_checkpoint(store, idle);
 }

@@ -112,6 +112,7 @@ struct sosnap_log_chunk {
 
 #define SOSNAP_LOG_CHUNK	4095U
 #define SOSNAP_LOG_SPARE	4U	/* chunks kept ready */
+#define SOSNAP_MERGE_SECONDS	20U	/* until an idle store is merged */
 #define SOSNAP_LOG_OPEN_MAX	(SOSNAP_COMMIT_SLOTS - SOSNAP_CHANGE_SLOTS)
 
 /**
@@ -253,8 +254,11 @@ struct sosnap_store {
 	struct sosnap_inflight __percpu *inflight;
 	u64 checkpointed;		/* commits up to this one are in the trees */
 	struct work_struct checkpoint;
+	struct delayed_work merge_timer;	/* idle stores are merged too */
+	bool stopping;			/* no checkpoint in the background */
 	struct work_struct evict;
 	bool freeing;			/* a checkpoint would free something */
+	atomic64_t soft;		/* blocks in stretches and reservations */
 
 	struct mutex list_lock;		/* snaps, ti */
 	struct list_head snaps;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "checkpoint.h"
 #include "commit.h"
 #include "../core/extent.h"
 #include "log.h"
@@ -235,6 +236,8 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 	spin_lock_irqsave(&w->lock, flags);
 	write_seqcount_begin(&w->seq);
 	if (ok) {
+		if (based)
+			atomic64_sub(count, &snap->store->soft);
 		placed(w, mask, based, store - first);
 		w->held |= mask;
 		w->own |= mask;
@@ -508,7 +511,7 @@ static void evict_work(struct work_struct *work)
 	mutex_unlock(&store->list_lock);
 	/* what is left has records: a checkpoint makes it clean */
 	if (atomic_long_read(&store->nr_windows) > limit)
-		queue_work(store->meta_wq, &store->checkpoint);
+		sosnap_checkpoint_queue(store);
 }
 
 /**
