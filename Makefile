@@ -19,7 +19,7 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool setup unit check check-vm quick style demo install install-module \
+.PHONY: all modules tool setup unit kernel-tree check check-vm quick style demo install install-module \
 	install-tool clean FORCE
 
 all: modules tool
@@ -45,6 +45,10 @@ unit:
 		$(MAKE) --no-print-directory -C tests/cli run > $(check)/cli.ktap 2> $(check)/cli.err || \
 		tail -n 60 $(check)/cli.err; fi
 
+kernel-tree:
+	@mkdir -p $(check)
+	@tests/kernel-tree/run > $(check)/kernel-tree.ktap || cat $(check)/kernel-tree.ktap
+
 style:
 	@mkdir -p $(check)
 	@scripts/check-style > $(check)/style.ktap || grep -v '^ok' $(check)/style.ktap
@@ -62,7 +66,7 @@ check-vm-%: FORCE
 check: setup
 	@rm -rf $(check) && mkdir -p $(check)
 	@start=$$SECONDS; $(MAKE) --no-print-directory all && \
-	$(MAKE) --no-print-directory style unit && \
+	$(MAKE) --no-print-directory style unit kernel-tree && \
 	$(MAKE) --no-print-directory check-vm && \
 	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
 	scripts/ktap-sum $(check)/*.ktap
