@@ -314,7 +314,8 @@ static int load_object(struct sosnap_snap *snap, const struct sosnap_tree *t, u3
 		*known |= mask;
 		blk = e.blk + e.len;
 		if (blk >= end) {
-			*next = min(*next, blk);
+			/* it may go on in the next window: nothing is known of that */
+			*next = end;
 			return 0;
 		}
 	}
