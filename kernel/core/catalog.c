@@ -16,7 +16,8 @@ static bool name_sane(const char *name)
  */
 bool sosnap_catalog_sane(u32 type, u64 id, const union sosnap_item *item)
 {
-	if (!id || id > U32_MAX)
+	/* the largest is left out so that id + 1 is one too */
+	if (!id || id >= U32_MAX)
 		return false;
 	switch (type) {
 	case SOSNAP_CATALOG_GOLD:

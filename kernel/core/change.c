@@ -111,6 +111,8 @@ int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sector
 		return r;
 	if (!sectors || sectors > SOSNAP_MAX_BLK)
 		return refuse(c, -EINVAL, "gold image %s has an impossible size", name);
+	if (c->m->super.next_gold >= U32_MAX)
+		return refuse(c, -EOVERFLOW, "the store has used up its numbers");
 	r = room(c, 1);
 	if (r)
 		return r;

@@ -250,18 +250,24 @@ static int replay_commit(void *ctx, u64 __always_unused seq,
  *
  * Nothing is written. For a store that goes live the caller follows with
  * sosnap_meta_checkpoint(m, batch, m->journal.head, m->journal.seq, flags),
- * publish and release; m->replaying stays true until then.
+ * publish and release. The blocks of the records count as allocated from here on.
  * Context: may sleep.
  * Return: 0, -ENOMEM, -EIO or -EUCLEAN.
  */
 int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *commits)
 {
 	struct replay rp = { .m = m, .batch = batch };
+	u32 i;
 	int r;
 
-	m->replaying = true;
 	r = sosnap_journal_scan(m->io, &m->super, &m->journal, replay_commit, &rp);
 	*commits = rp.commits;
+	lock(m);
+	for (i = 0; i < batch->nr && !r; i++)
+		if (batch->record[i].store != SOSNAP_STORE_ZERO)
+			r = sosnap_space_take(&m->space, batch->record[i].store,
+					      batch->record[i].len);
+	unlock(m);
 	/* a commit that was torn here may turn up whole later: pass its number over */
 	m->journal.seq++;
 	return r;
@@ -292,10 +298,7 @@ static int data_freed(void *ctx, u64 store, u32 len)
 /* Blocks of a record that no tree will own. */
 static int lost(void *ctx, u32 __always_unused object, u64 store, u32 len)
 {
-	struct sosnap_meta *m = ctx;
-
-	if (!m->replaying)
-		stray_add(m, store, len);
+	stray_add(ctx, store, len);
 	return 0;
 }
 
@@ -399,7 +402,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	if (!r)
 		r = sosnap_super_write(m->io, s);
 	if (!r)
-		m->replaying = false;
+		s->bad_copies = 0;
 	return r;
 }
 

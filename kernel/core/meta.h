@@ -54,8 +54,6 @@ struct sosnap_stray {
  * struct sosnap_meta - see above
  * @live:     the trees of the last complete checkpoint, for lookups
  * @work:     the trees the checkpoint under way is making
- * @replaying: records come from the journal, their blocks were never allocated
- *            in memory
  * @object:   entry whose block count is being added up, see checkpoint
  * @delta:    its change so far
  * @reaped:   blocks freed by removals since open, for progress
@@ -73,7 +71,6 @@ struct sosnap_meta {
 	struct sosnap_stray *stray;
 	u32 nr_strays;
 	u32 max_strays;
-	bool replaying;
 	bool have_space;
 	struct sosnap_entry *object;
 	s64 delta;

@@ -30,6 +30,21 @@ static void fix(u8 *bits, u32 from, u32 to, u32 *free)
 }
 
 /**
+ * sosnap_space_regions() - how many regions a store has
+ * @super: its superblock
+ *
+ * A last region that is too small for its own slots is not used.
+ * Context: any.
+ */
+u32 sosnap_space_regions(const struct sosnap_super *super)
+{
+	u32 rest;
+	u64 whole = div_u64_rem(super->nr_blocks, SOSNAP_REGION_BLOCKS, &rest);
+
+	return whole + (rest >= SOSNAP_MIN_REGION);
+}
+
+/**
  * sosnap_space_fresh() - the bitmap of a region that was never written
  * @super:  the superblock
  * @region: which
@@ -63,17 +78,20 @@ static u64 summary_blk(u32 summary, u32 slot)
 	       SOSNAP_SUMMARY_SLOT + slot;
 }
 
+/*
+ * Magic, place and owner are compared each time: damage elsewhere may have led
+ * to this block as another kind of metadata, and verified it as that.
+ */
 static int verify(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic, u64 owner)
 {
 	const struct sosnap_disk_header *h = buf->data;
+	bool verified = *buf->verified;
 
-	if (*buf->verified)
-		return 0;
 	if (le32_to_cpu(h->magic) != magic)
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_MAGIC, buf->blk, magic);
-	if (!sosnap_sealed(h, SOSNAP_BLOCK_SIZE))
+	if (!verified && !sosnap_sealed(h, SOSNAP_BLOCK_SIZE))
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_CRC, buf->blk, magic);
-	if (memcmp(h->uuid, io->uuid, sizeof(h->uuid)))
+	if (!verified && memcmp(h->uuid, io->uuid, sizeof(h->uuid)))
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_UUID, buf->blk, magic);
 	if (le64_to_cpu(h->blk) != buf->blk)
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_ADDRESS, buf->blk,
@@ -142,28 +160,49 @@ static u32 nr_summaries(const struct sosnap_space *sp)
 	return DIV_ROUND_UP(sp->nr_regions, SOSNAP_SUMMARY_REGIONS);
 }
 
+/**
+ * sosnap_space_summary() - read the summary in force
+ * @io:      the device
+ * @super:   its superblock
+ * @summary: which
+ * @buf:     to put after use when this returns 1
+ * Context: may sleep.
+ * Return: 1, 0 when it was never written, -EIO, or -EUCLEAN with io->fault set.
+ */
+int sosnap_space_summary(struct sosnap_io *io, const struct sosnap_super *super, u32 summary,
+			 struct sosnap_buf *buf)
+{
+	u32 slot = sosnap_super_slot(super, summary);
+	u64 gen;
+	int r;
+
+	if (slot > 2)
+		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_SUPER_FIELD, 0, summary);
+	if (!slot)
+		return 0;
+	r = slot_get(io, summary_blk(summary, slot - 1), SOSNAP_MAGIC_SUMMARY, summary, buf);
+	if (r)
+		return r;
+	gen = le64_to_cpu(((struct sosnap_disk_header *)buf->data)->gen);
+	if (gen <= super->gen)
+		return 1;
+	r = sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_GENERATION, buf->blk, gen);
+	io->ops->put(io, buf);
+	return r;
+}
+
 static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 {
 	u32 first = summary * SOSNAP_SUMMARY_REGIONS, i;
-	u32 slot = sosnap_super_slot(sp->super, summary);
 	struct sosnap_disk_summary *d = NULL;
 	struct sosnap_buf buf;
 	int r;
 
-	if (slot > 2)
-		return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_SUPER_FIELD, 0, summary);
-	if (slot) {
-		r = slot_get(sp->io, summary_blk(summary, slot - 1), SOSNAP_MAGIC_SUMMARY,
-			     summary, &buf);
-		if (r)
-			return r;
+	r = sosnap_space_summary(sp->io, sp->super, summary, &buf);
+	if (r < 0)
+		return r;
+	if (r)
 		d = buf.data;
-		if (le64_to_cpu(d->h.gen) > sp->super->gen) {
-			sp->io->ops->put(sp->io, &buf);
-			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_GENERATION,
-						buf.blk, le64_to_cpu(d->h.gen));
-		}
-	}
 	for (i = 0; i < SOSNAP_SUMMARY_REGIONS && first + i < sp->nr_regions; i++) {
 		struct sosnap_region *rg = &sp->region[first + i];
 
@@ -177,7 +216,7 @@ static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 		rg->max_run = rg->free;
 		sp->free += rg->free;
 	}
-	if (slot)
+	if (d)
 		sp->io->ops->put(sp->io, &buf);
 	return 0;
 }
@@ -201,11 +240,7 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosn
 	memset(sp, 0, sizeof(*sp));
 	sp->io = io;
 	sp->super = super;
-	sp->nr_regions = DIV_ROUND_UP(super->nr_blocks, SOSNAP_REGION_BLOCKS);
-	/* a last region too small for its own slots is not used */
-	if (super->nr_blocks % SOSNAP_REGION_BLOCKS &&
-	    super->nr_blocks % SOSNAP_REGION_BLOCKS < 16)
-		sp->nr_regions--;
+	sp->nr_regions = sosnap_space_regions(super);
 	sp->region = kvcalloc(sp->nr_regions, sizeof(*sp->region), GFP_KERNEL);
 	scratch = kmalloc(SOSNAP_BITMAP_BYTES, GFP_KERNEL);
 	if (!sp->region || !scratch) {
@@ -244,12 +279,24 @@ void sosnap_space_exit(struct sosnap_space *sp)
 	sp->region = NULL;
 }
 
+static u32 count_clear(const u8 *bits)
+{
+	u32 i, n = SOSNAP_REGION_BLOCKS;
+	u64 word;
+
+	for (i = 0; i < SOSNAP_BITMAP_BYTES; i += sizeof(word)) {
+		memcpy(&word, bits + i, sizeof(word));
+		n -= hweight64(word);
+	}
+	return n;
+}
+
 static int view_load(struct sosnap_space *sp, u32 region)
 {
 	struct sosnap_region *rg = &sp->region[region];
 	struct sosnap_view *v;
 	struct sosnap_buf buf;
-	u32 fresh_free;
+	u32 counted;
 	int r;
 
 	if (rg->view)
@@ -267,9 +314,15 @@ static int view_load(struct sosnap_space *sp, u32 region)
 		}
 		memcpy(v->bits, ((struct sosnap_disk_bitmap *)buf.data)->bits, sizeof(v->bits));
 		sp->io->ops->put(sp->io, &buf);
+		counted = count_clear(v->bits);
 	} else {
-		sosnap_space_fresh(sp->super, region, v->bits, &fresh_free);
+		sosnap_space_fresh(sp->super, region, v->bits, &counted);
 	}
+	/* a wrong count must not let more be taken than there is */
+	sp->free = sp->free - rg->free + counted;
+	rg->free = counted;
+	rg->disk_free = counted;
+	rg->max_run = counted;
 	rg->view = v;
 	sp->nr_views++;
 	return 0;
@@ -375,6 +428,40 @@ static u32 piece(u64 blk, u64 len, u32 *region, u32 *bit)
 {
 	*region = div_u64_rem(blk, SOSNAP_REGION_BLOCKS, bit);
 	return min_t(u64, len, SOSNAP_REGION_BLOCKS - *bit);
+}
+
+/**
+ * sosnap_space_take() - take given blocks out of the view
+ * @sp:  the space
+ * @blk: first block
+ * @len: how many
+ *
+ * For records that are replayed: their blocks must not be given to nodes before
+ * the checkpoint has come to them. From here on they are as allocated.
+ * Context: space lock held; may sleep.
+ * Return: 0, -ENOMEM, -EIO, or -EUCLEAN when one of them is not free.
+ */
+int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len)
+{
+	while (len) {
+		u32 region, bit, n = piece(blk, len, &region, &bit);
+		struct sosnap_region *rg;
+		int r;
+
+		if (region >= sp->nr_regions)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		rg = &sp->region[region];
+		r = view_load(sp, region);
+		if (r)
+			return r;
+		if (find_next_bit_le(rg->view->bits, bit + n, bit) < bit + n)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
+						bitmap_blk(region, 0), blk);
+		take(sp, region, bit, n);
+		blk += n;
+		len -= n;
+	}
+	return 0;
 }
 
 /**

@@ -26,6 +26,8 @@
 #include "platform.h"
 #include "super.h"
 
+#define SOSNAP_MIN_REGION	16U	/* blocks, for the slots and some more */
+
 /* A region's view; bits as on disk. */
 struct sosnap_view {
 	u32 outstanding;
@@ -59,6 +61,7 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io,
 void sosnap_space_exit(struct sosnap_space *sp);
 
 int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len);
+int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len);
 int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len);
 
 void sosnap_space_begin(struct sosnap_space *sp, u64 gen);
@@ -70,6 +73,9 @@ typedef void (*sosnap_space_freed_fn)(void *ctx, u64 blk, u32 len);
 int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void *ctx);
 void sosnap_space_trim(struct sosnap_space *sp, u32 keep);
 
+u32 sosnap_space_regions(const struct sosnap_super *super);
+int sosnap_space_summary(struct sosnap_io *io, const struct sosnap_super *super, u32 summary,
+			 struct sosnap_buf *buf);
 int sosnap_space_bitmap(struct sosnap_io *io, u32 region, u64 gen_slot,
 			struct sosnap_buf *buf);
 void sosnap_space_fresh(const struct sosnap_super *super, u32 region, u8 *bits, u32 *free);

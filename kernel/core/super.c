@@ -259,7 +259,10 @@ out:
 /**
  * sosnap_super_write() - write both copies, one after the other
  * @io: the device
- * @s:  what to write
+ * @s:  what to write; bad_copies says which copy goes first
+ *
+ * A copy that is lost or stale is written first: were the good one torn before
+ * that, nothing would be left but a state whose blocks were used again.
  * Context: may sleep; everything it refers to is on stable media already.
  * Return: 0, -ENOMEM or the error of the device. After an error of the second
  * write the new state is in force all the same, after one of the first it may be.
@@ -267,15 +270,16 @@ out:
 int sosnap_super_write(struct sosnap_io *io, const struct sosnap_super *s)
 {
 	struct sosnap_disk_super *d = kmalloc(sizeof(*d), GFP_NOIO);
-	int r;
+	u64 place[2] = { SOSNAP_SUPER_BLK0, SOSNAP_SUPER_BLK1 };
+	int r, i;
 
 	if (!d)
 		return -ENOMEM;
-	sosnap_super_encode(s, io->uuid, SOSNAP_SUPER_BLK0, d);
-	r = io->ops->write(io, SOSNAP_SUPER_BLK0, 1, d);
-	if (!r) {
-		sosnap_super_encode(s, io->uuid, SOSNAP_SUPER_BLK1, d);
-		r = io->ops->write(io, SOSNAP_SUPER_BLK1, 1, d);
+	if (s->bad_copies == 2)
+		swap(place[0], place[1]);
+	for (i = 0, r = 0; i < 2 && !r; i++) {
+		sosnap_super_encode(s, io->uuid, place[i], d);
+		r = io->ops->write(io, place[i], 1, d);
 	}
 	kfree(d);
 	return r;
