@@ -222,3 +222,57 @@ test_store_dump_cut_off()
 	expect 1 store dump f
 	says "f is smaller than the store on it"
 }
+
+# damage BLOCK: one byte of a block of f, beyond its header
+damage()
+{
+	printf '\xff' | dd of=f bs=1 seek=$(($1 * 4096 + 70)) conv=notrunc status=none
+}
+
+test_store_check_clean()
+{
+	store f
+	cp f before
+	expect 0 store check f
+	cmp f before || fail "f was changed"
+	expect 0 store check f --json
+	valid_json
+	golden check.json
+}
+
+test_store_check_exit_codes()
+{
+	expect 16 store check
+	expect 16 store check a b
+	expect 8 store check nowhere
+	says "nowhere does not exist"
+	expect 8 store check /dev/null
+	truncate -s 64M f
+	expect 4 store check f
+	says "f holds no store"
+}
+
+test_store_check_damaged_extents()
+{
+	store f
+	expect 0 store dump f --section superblock --json
+	damage "$(sed -n 's/.*"tree": "extent", "root": \([0-9]*\).*/\1/p' out)"
+	expect 4 store check f
+	prints BLOCK_CRC
+	expect 4 store check f --json
+	valid_json
+	prints '"clean": false'
+	expect 1 store dump f --section extents
+	says "has a wrong checksum (BLOCK_CRC)"
+}
+
+test_store_check_damaged_super()
+{
+	store f
+	damage 256
+	expect 4 store check f
+	prints SUPER_COPY
+	damage 0
+	expect 4 store check f
+	says "the superblock (block 0) cannot be used"
+}

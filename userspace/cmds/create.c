@@ -129,8 +129,8 @@ static int finish(const struct creation *c, struct sosnap_activation *activation
 			r = -ENOENT;
 			break;
 		}
-		sosnap_done("%s %s/%s: %s of gold image %s",
-			    c->exists[i] ? "there already is" : "created", c->store->st.name,
+		sosnap_done("%s %s/%s: %s, gold image %s",
+			    c->exists[i] ? "there is already" : "created", c->store->st.name,
 			    snap->name, sosnap_units_format(snap->sectors << 9, size),
 			    snap->gold);
 		if (activation)

@@ -23,6 +23,7 @@ static int deactivate_in_store(const struct sosnap_store *store, const char *con
 			r = -ENOENT;
 	if (r)
 		goto out;
+	sosnap_dm_batch_begin();
 	for (size_t i = 0; names && i < nr; i++)
 		r = sosnap_snap_deactivate(store, sosnap_snapshot_by_name(snaps, nr_snaps,
 									 names[i]),
@@ -30,6 +31,7 @@ static int deactivate_in_store(const struct sosnap_store *store, const char *con
 	for (size_t i = 0; !names && i < nr_snaps; i++)
 		if (snaps[i].active)
 			r = sosnap_snap_deactivate(store, &snaps[i], false) ?: r;
+	sosnap_dm_batch_end();
 out:
 	free(snaps);
 	return r;

@@ -77,7 +77,11 @@ static int list_store(const struct sosnap_store *store)
 	sosnap_out_object(NULL);
 	sosnap_out_record(NULL, (struct sosnap_col[]){ { "store", NULL, SOSNAP_OUT_STRING, 0 } }, 1,
 			  (struct sosnap_val[]){ { .s = store->st.name } });
-	sosnap_out_table("snapshots", cols, ARRAY_SIZE(cols));
+	if (!nr && !sosnap_options.json)
+		sosnap_out_text("Store %s has no snapshot: 'sosnap create %s/<snapshot> --gold <gold>' makes one.",
+				store->st.name, store->st.name);
+	else
+		sosnap_out_table("snapshots", cols, ARRAY_SIZE(cols));
 	for (size_t i = 0; i < nr; i++) {
 		const struct sosnap_reply_snapshot *s = &snaps[i];
 		const struct sosnap_reply_gold *g = sosnap_gold_by_name(golds, nr_golds, s->gold);
@@ -93,7 +97,8 @@ static int list_store(const struct sosnap_store *store)
 			{ .s = s->uuid } });
 		free(name);
 	}
-	sosnap_out_table_end();
+	if (nr || sosnap_options.json)
+		sosnap_out_table_end();
 	print_total(store, nr, copies(snaps, nr, golds, nr_golds));
 	sosnap_out_close();
 out:

@@ -22,6 +22,7 @@ static int deactivate_snapshots(const struct sosnap_store *store, bool force)
 
 	if (r)
 		return r;
+	sosnap_dm_batch_begin();
 	for (size_t i = 0; !r && i < nr; i++) {
 		if (!snaps[i].active)
 			continue;
@@ -30,6 +31,7 @@ static int deactivate_snapshots(const struct sosnap_store *store, bool force)
 		else if (!active++)
 			first = snaps[i].name;
 	}
+	sosnap_dm_batch_end();
 	if (active) {
 		sosnap_error("store '%s' has %zu active snapshot%s (%s%s): deactivate them by 'sosnap deactivate --all %s', or add --force",
 			     store->st.name, active, active > 1 ? "s" : "", first,

@@ -30,7 +30,7 @@ static void row_active(const struct sosnap_store *s)
 
 static void row_inactive(const struct sosnap_found *f)
 {
-	u64 total = (f->blocks - f->journal) << SOSNAP_BLOCK_SHIFT;
+	u64 total = f->blocks << SOSNAP_BLOCK_SHIFT;
 	u64 used = f->used << SOSNAP_BLOCK_SHIFT;
 
 	if (f->error) {

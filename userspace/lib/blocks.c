@@ -56,6 +56,21 @@ static void look_at_holders(const char *name, struct sosnap_block *b)
 		closedir(d);
 }
 
+/* Its place below /dev */
+static void node_path(const char *name, char *path, size_t size)
+{
+	char dm[256];
+
+	attribute(name, "dm/name", dm, sizeof(dm));
+	if (dm[0])
+		snprintf(path, size, "/dev/mapper/%s", dm);
+	else
+		snprintf(path, size, "/dev/%s", name);
+	for (char *p = path; *p; p++)	/* sysfs has cciss!c0d0 */
+		if (*p == '!')
+			*p = '/';
+}
+
 /* Whether the device is one to look at; fills @b */
 static bool describe(const char *name, struct sosnap_block *b)
 {
@@ -73,14 +88,7 @@ static bool describe(const char *name, struct sosnap_block *b)
 	snprintf(path, sizeof(path), SYS_BLOCK "/%s/partition", name);
 	b->partition = !access(path, F_OK);
 
-	attribute(name, "dm/name", text, sizeof(text));
-	if (text[0])
-		snprintf(b->path, sizeof(b->path), "/dev/mapper/%s", text);
-	else
-		snprintf(b->path, sizeof(b->path), "/dev/%s", name);
-	for (char *p = b->path; *p; p++)	/* sysfs has cciss!c0d0 */
-		if (*p == '!')
-			*p = '/';
+	node_path(name, b->path, sizeof(b->path));
 	if (stat(b->path, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != b->rdev)
 		return false;
 	look_at_holders(name, b);
@@ -122,4 +130,19 @@ int sosnap_blocks_get(struct sosnap_block **blocks, size_t *nr)
 	if (*nr)
 		qsort(*blocks, *nr, sizeof(**blocks), by_path);
 	return 0;
+}
+
+void sosnap_blocks_path(const char *number, char *path, size_t size)
+{
+	char link[64], target[4096];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%.32s", number);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = 0;
+		node_path(strrchr(target, '/') ? strrchr(target, '/') + 1 : target, path, size);
+	} else {
+		strscpy(path, number, size);
+	}
 }

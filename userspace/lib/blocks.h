@@ -31,4 +31,7 @@ struct sosnap_block {
 /* An array to be freed, sorted by path; says why it failed */
 int sosnap_blocks_get(struct sosnap_block **blocks, size_t *nr);
 
+/* The path of a device number, "259:0" itself when there is none */
+void sosnap_blocks_path(const char *number, char *path, size_t size);
+
 #endif /* SOSNAP_BLOCKS_H */

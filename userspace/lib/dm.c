@@ -19,6 +19,8 @@
 		  DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 
 static char *reason;		/* the kernel's, of the last call that failed */
+static bool batch;		/* udev is waited for at its end */
+static uint32_t batch_cookie;
 
 static void log_nothing(int level, const char *file, int line, int error, const char *fmt, ...)
 {
@@ -189,14 +191,29 @@ int sosnap_dm_table(const char *name, char **type, char **params)
 /* A task after which a node appears, changes or goes */
 static int run_with_udev(struct dm_task *task)
 {
-	uint32_t cookie = 0;
+	uint32_t own_cookie = 0;
+	uint32_t *cookie = batch ? &batch_cookie : &own_cookie;
 	int r;
 
-	if (!dm_task_set_cookie(task, &cookie, DM_FLAGS))
+	if (!dm_task_set_cookie(task, cookie, DM_FLAGS))
 		return -EIO;
 	r = run(task);
-	dm_udev_wait(cookie);
+	if (!batch)
+		dm_udev_wait(own_cookie);
 	return r;
+}
+
+void sosnap_dm_batch_begin(void)
+{
+	batch = true;
+	batch_cookie = 0;
+}
+
+void sosnap_dm_batch_end(void)
+{
+	if (batch)
+		dm_udev_wait(batch_cookie);
+	batch = false;
 }
 
 /* After a failed create: is it that the module is not there? */

@@ -57,6 +57,13 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 int sosnap_dm_remove(const char *name);
 int sosnap_dm_rename(const char *name, const char *new_name);
 
+/*
+ * Between these, udev works on the devices that are made and removed while more
+ * are; at the end it is done with all of them.
+ */
+void sosnap_dm_batch_begin(void);
+void sosnap_dm_batch_end(void);
+
 /* A message that changes something; @reply, if not NULL, is to be freed */
 int sosnap_dm_message(const char *name, const char *message, char **reply);
 

@@ -13,11 +13,13 @@ int sosnap_activation_init(struct sosnap_activation *a, const struct sosnap_stor
 	a->store = store;
 	a->explicit_gold = explicit_gold;
 	a->read_only = read_only;
+	sosnap_dm_batch_begin();
 	return sosnap_store_golds(store, &a->golds, &a->nr_golds);
 }
 
 void sosnap_activation_exit(struct sosnap_activation *a)
 {
+	sosnap_dm_batch_end();
 	free(a->golds);
 	sosnap_golddevs_free(&a->devs);
 }
@@ -91,7 +93,7 @@ int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_
 	if (r)
 		return r;
 	if (dev.exists && dev.live) {
-		sosnap_done("snapshot '%s/%s' is active already: /dev/mapper/%s", store,
+		sosnap_done("%s/%s is active already: /dev/mapper/%s", store,
 			    snap->name, dev.name);
 		return 0;
 	}
@@ -127,7 +129,7 @@ int sosnap_snap_deactivate(const struct sosnap_store *store,
 	}
 	if (!dev.exists) {
 		if (!quietly)
-			sosnap_done("snapshot '%s/%s' is not active", store->st.name, snap->name);
+			sosnap_done("%s/%s is not active", store->st.name, snap->name);
 		return 0;
 	}
 	r = sosnap_dm_remove(dev.name);

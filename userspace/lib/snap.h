@@ -26,6 +26,7 @@ struct sosnap_activation {
 	bool read_only;
 };
 
+/* Devices are there, and seen by udev, after exit; it must follow init in any case */
 int sosnap_activation_init(struct sosnap_activation *a, const struct sosnap_store *store,
 			   const char *explicit_gold, bool read_only);
 void sosnap_activation_exit(struct sosnap_activation *a);

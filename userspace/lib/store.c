@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "lib/store.h"
 
+#include "lib/blocks.h"
 #include "lib/report.h"
 #include "uapi.h"
 
@@ -112,7 +113,7 @@ static int store_from_dm(const struct sosnap_dm_dev *dev, struct sosnap_store *s
 		return -ENOENT;
 	len = strcspn(params, " ");
 	params[len] = 0;
-	strscpy(store->path, params, sizeof(store->path));
+	sosnap_blocks_path(params, store->path, sizeof(store->path));
 	free(type);
 	free(params);
 	return 0;

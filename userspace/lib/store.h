@@ -17,7 +17,7 @@
 /**
  * struct sosnap_store - an active store
  * @dm:   its device-mapper name
- * @path: of the device that holds it, as in its table line
+ * @path: of the device that holds it
  * @st:   its status when it was found
  */
 struct sosnap_store {
@@ -65,7 +65,6 @@ struct sosnap_found {
 	char uuid[37];
 	u64 blocks;
 	u64 used;
-	u64 journal;
 	int error;
 };
 

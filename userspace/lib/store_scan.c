@@ -12,6 +12,15 @@
 #include "lib/store.h"
 #include "super.h"
 
+/* Superblocks, journal, and two slots for each bitmap and each summary */
+static u64 fixed_blocks(const struct sosnap_super *super)
+{
+	u64 regions = DIV_ROUND_UP(super->nr_blocks, SOSNAP_REGION_BLOCKS);
+
+	return 2 + super->journal_blocks + 2 * regions +
+	       2 * DIV_ROUND_UP(regions, SOSNAP_SUMMARY_REGIONS);
+}
+
 /* Whether the block device holds a store; fills @found */
 static bool look(const struct sosnap_block *b, struct sosnap_found *found)
 {
@@ -33,8 +42,7 @@ static bool look(const struct sosnap_block *b, struct sosnap_found *found)
 		strscpy(found->name, super.name, sizeof(found->name));
 		uuid_unparse_lower(file.io.uuid, found->uuid);
 		found->blocks = super.nr_blocks;
-		found->used = super.data_blocks + super.node_blocks;
-		found->journal = super.journal_blocks;
+		found->used = super.data_blocks + super.node_blocks + fixed_blocks(&super);
 	}
 	strscpy(found->path, b->path, sizeof(found->path));
 	found->error = r;
