@@ -28,6 +28,7 @@ struct sosnap_entry {
 	u32 type;	/* enum sosnap_catalog_type */
 	u32 id;
 	bool dirty;
+	bool fenced;	/* object: part of its extents cannot be read */
 	bool gone;	/* deleted; a checkpoint takes it out of the tree */
 	union sosnap_item item;
 };

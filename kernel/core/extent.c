@@ -97,6 +97,37 @@ int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 	return find_ge(t, object, blk, e);
 }
 
+/**
+ * sosnap_extent_probe() - whether all that a write will touch can be read
+ * @t:      the extent tree
+ * @object: whose
+ * @e:      the run to be written
+ *
+ * A write that fails half-way spoils the checkpoint for everybody; this finds
+ * damage while nothing has been changed yet.
+ * Context: the one writer of the tree; may sleep.
+ * Return: 0, -EIO or -EUCLEAN.
+ */
+int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e)
+{
+	u64 end = e->blk + e->len, at = e->blk;
+	struct sosnap_extent found;
+	int r = 0;
+
+	if (at) {
+		r = find_le(t, object, at - 1, &found);
+		if (!r)
+			at = max(at, found.blk + found.len);
+	}
+	while (!r || r == -ENOENT) {
+		r = find_ge(t, object, at, &found);
+		if (r || found.blk >= end)
+			break;
+		at = found.blk + found.len;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 static int free_piece(const struct sosnap_extent *e, u64 from, u64 to,
 		      sosnap_extent_freed_fn freed, void *ctx)
 {

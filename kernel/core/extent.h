@@ -25,6 +25,7 @@ typedef int (*sosnap_extent_freed_fn)(void *ctx, u64 store, u32 len);
 
 int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 		       struct sosnap_extent *e);
+int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e);
 int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
 			const struct sosnap_extent *e, sosnap_extent_freed_fn freed, void *ctx);
 int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 most,

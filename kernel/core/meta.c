@@ -302,6 +302,17 @@ static int lost(void *ctx, u32 __always_unused object, u64 store, u32 len)
 	return 0;
 }
 
+/*
+ * Damage stays local: what cannot be merged because a node of this object is
+ * unreadable is given up, the object is fenced, and the others go on.
+ */
+static void fence(struct sosnap_meta *m, struct sosnap_entry *object)
+{
+	if (!object->fenced && m->host)
+		m->host->fence(m, object->id);
+	object->fenced = true;
+}
+
 static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 {
 	struct sosnap_extent e = { .blk = blk, .store = store, .len = len };
@@ -316,7 +327,13 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	    (le32_to_cpu(m->object->item.object.flags) & SOSNAP_OBJECT_DYING))
 		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
 
-	r = sosnap_extent_write(extents(m), &m->txn, object, &e, data_freed, m);
+	r = sosnap_extent_probe(extents(m), object, &e);
+	if (r == -EUCLEAN) {
+		fence(m, m->object);
+		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
+	}
+	if (!r)
+		r = sosnap_extent_write(extents(m), &m->txn, object, &e, data_freed, m);
 	if (!r && store != SOSNAP_STORE_ZERO) {
 		m->delta += len;
 		lock(m);
@@ -336,12 +353,16 @@ static int reap(struct sosnap_meta *m)
 
 	while (budget && (e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
 		id = e->id + 1;
-		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
+		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING) || e->fenced)
 			continue;
 		m->object = e;
 		n = sosnap_extent_drop(extents(m), &m->txn, e->id, budget, data_freed, m);
 		m->reaped -= m->delta;
 		object_done(m);
+		if (n == -EUCLEAN) {
+			fence(m, e);
+			continue;
+		}
 		if (n < 0)
 			return n;
 		if ((u32)n < budget)
@@ -458,7 +479,7 @@ bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks)
 		*blocks = 0;
 	while ((e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
 		id = e->id + 1;
-		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
+		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING) || e->fenced)
 			continue;
 		dying = true;
 		if (blocks)

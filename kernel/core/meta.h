@@ -38,10 +38,17 @@
 
 struct sosnap_meta;
 
-/* The host's space lock; both NULL where there is only one thread. */
+/**
+ * struct sosnap_meta_host - what the host has to do with it
+ * @lock:   take the space lock
+ * @unlock: and drop it
+ * @fence:  part of the extents of @object cannot be read, io->fault says why:
+ *          its snapshots must take no more writes. Called under the meta lock
+ */
 struct sosnap_meta_host {
 	void (*lock)(struct sosnap_meta *m);
 	void (*unlock)(struct sosnap_meta *m);
+	void (*fence)(struct sosnap_meta *m, u32 object);
 };
 
 /* Blocks that are allocated but owned by nobody, until release. */

@@ -28,12 +28,14 @@ struct sosnap_io;
  * @verified: true once the content has passed its verifier since it was read;
  *            lives with the cached block, not with this handle
  * @host:     the host's handle
+ * @dirty:    for the host: dirty() was called; it may have to wait for the put
  */
 struct sosnap_buf {
 	void *data;
 	u64 blk;
 	bool *verified;
 	void *host;
+	bool dirty;
 };
 
 /**

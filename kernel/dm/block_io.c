@@ -29,6 +29,7 @@ static int fill(struct sosnap_buf *buf, u64 blk, void *data, struct dm_buffer *b
 	buf->data = data;
 	buf->blk = blk;
 	buf->host = b;
+	buf->dirty = false;
 	buf->verified = dm_bufio_get_aux_data(b);
 	return 0;
 }
@@ -52,13 +53,19 @@ static int op_create(struct sosnap_io *io, u64 blk, struct sosnap_buf *buf)
 	return r;
 }
 
+/*
+ * dm-bufio may write a dirty buffer, and call it clean, while it is held and
+ * still being changed. So it learns of the change when the change is complete.
+ */
 static void op_dirty(struct sosnap_io *io, struct sosnap_buf *buf)
 {
-	dm_bufio_mark_buffer_dirty(buf->host);
+	buf->dirty = true;
 }
 
 static void op_put(struct sosnap_io *io, struct sosnap_buf *buf)
 {
+	if (buf->dirty)
+		dm_bufio_mark_buffer_dirty(buf->host);
 	dm_bufio_release(buf->host);
 }
 

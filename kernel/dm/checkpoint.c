@@ -18,9 +18,26 @@ static void space_unlock(struct sosnap_meta *m)
 	mutex_unlock(&container_of(m, struct sosnap_store, meta)->space_lock);
 }
 
-const struct sosnap_meta_host sosnap_meta_locks = {
+/* Snapshots that read through a damaged object take no more writes. */
+static void fence(struct sosnap_meta *m, u32 object)
+{
+	struct sosnap_store *store = container_of(m, struct sosnap_store, meta);
+	struct sosnap_snap *snap;
+	u32 i;
+
+	DMERR("%s: cache object %u is damaged", m->super.name, object);
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list)
+		for (i = 0; i < snap->nr_chain; i++)
+			if (snap->chain[i] == object)
+				sosnap_snap_fence(snap);
+	mutex_unlock(&store->list_lock);
+}
+
+const struct sosnap_meta_host sosnap_meta_host = {
 	.lock = space_lock,
 	.unlock = space_unlock,
+	.fence = fence,
 };
 
 static long inflight(struct sosnap_store *store, int epoch)
@@ -215,6 +232,30 @@ int sosnap_checkpoint(struct sosnap_store *store, bool closing)
 		sosnap_space_freed(store);
 	if (dying)
 		sosnap_checkpoint_queue(store);
+	return r;
+}
+
+/**
+ * sosnap_checkpoint_all() - merge everything that was logged before the call
+ * @store:   the store
+ * @closing: mark the store clean
+ *
+ * One checkpoint is not enough when the journal is full: what is open can only
+ * be committed once the first one has made room.
+ * Context: may sleep, long; takes meta_lock.
+ * Return: 0 or -EIO.
+ */
+int sosnap_checkpoint_all(struct sosnap_store *store, bool closing)
+{
+	u64 until;
+	int r;
+
+	spin_lock_irq(&store->log_lock);
+	until = store->log.end;
+	spin_unlock_irq(&store->log_lock);
+	do {
+		r = sosnap_checkpoint(store, closing);
+	} while (!r && READ_ONCE(store->log.merged) < until);
 	return r;
 }
 

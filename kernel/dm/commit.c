@@ -53,7 +53,7 @@ static void commit_end(struct bio *bio)
 	bio_list_init(&c->serving);
 	list_splice_init(&c->serving_requests, &requests);
 	c->in_flight = false;
-	more = !bio_list_empty(&c->waiting) || !list_empty(&c->requests) ||
+	more = c->wanted || !bio_list_empty(&c->waiting) || !list_empty(&c->requests) ||
 	       store->log.nr_spares < SOSNAP_LOG_SPARE;
 	spin_unlock_irqrestore(&store->log_lock, flags);
 
@@ -94,6 +94,7 @@ static bool __commit_take(struct sosnap_store *store)
 		return false;
 	}
 	c->journal_full = false;
+	c->wanted = false;	/* all that is open is in it */
 	c->in_flight = true;
 	c->next_seq = store->meta.journal.seq + 1;
 	c->nr = n;
@@ -210,12 +211,27 @@ static void commit_work(struct work_struct *work)
 		sosnap_checkpoint_queue(store);
 }
 
+/**
+ * sosnap_commit_want() - have everything that is open committed soon
+ * @store: the store
+ * Context: any. A commit in flight is followed by another one.
+ */
+void sosnap_commit_want(struct sosnap_store *store)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&store->log_lock, flags);
+	store->commit.wanted = store->log.end != store->log.committing;
+	spin_unlock_irqrestore(&store->log_lock, flags);
+	queue_work(store->commit_wq, &store->commit.work);
+}
+
 static void commit_timer(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
 						  commit.timer);
 
-	queue_work(store->commit_wq, &store->commit.work);
+	sosnap_commit_want(store);
 }
 
 /**
@@ -311,7 +327,7 @@ int sosnap_commit_sync(struct sosnap_store *store)
 	until = store->log.end;
 	spin_unlock_irq(&store->log_lock);
 	if (READ_ONCE(store->log.committed) < until)
-		queue_work(store->commit_wq, &c->work);
+		sosnap_commit_want(store);
 	wait_event(c->wait, READ_ONCE(store->log.committed) >= until ||
 		   !sosnap_writable(store) || READ_ONCE(c->journal_full));
 	if (!sosnap_writable(store))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "commit.h"
 #include "log.h"
 
 static struct sosnap_log_chunk *chunk_new(void)
@@ -74,12 +75,6 @@ static bool __reserve(struct sosnap_store *store)
 	return true;
 }
 
-/* Make room: commit what is open. The committer sees to it that it is merged. */
-static void push(struct sosnap_store *store)
-{
-	queue_work(store->commit_wq, &store->commit.work);
-}
-
 /**
  * sosnap_log_reserve() - promise one slot
  * @store: the store
@@ -94,8 +89,9 @@ bool sosnap_log_reserve(struct sosnap_store *store)
 	spin_lock_irqsave(&store->log_lock, flags);
 	ok = __reserve(store);
 	spin_unlock_irqrestore(&store->log_lock, flags);
+	/* make room; the committer sees to it that what is committed is merged */
 	if (unlikely(!ok))
-		push(store);
+		sosnap_commit_want(store);
 	return ok;
 }
 

@@ -312,12 +312,13 @@ static int commit(struct call *c)
 {
 	int r = sosnap_commit_sync(c->store);
 
-	return r == -EAGAIN ? sosnap_checkpoint(c->store, false) : r;
+	/* a full journal: merging makes it durable too */
+	return r == -EAGAIN ? sosnap_checkpoint_all(c->store, false) : r;
 }
 
 static int checkpoint(struct call *c)
 {
-	return sosnap_checkpoint(c->store, false);
+	return sosnap_checkpoint_all(c->store, false);
 }
 
 static int drop_maps(struct call *c)

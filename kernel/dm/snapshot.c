@@ -17,6 +17,7 @@ struct snap_target {
 	struct sosnap_snap *snap;	/* first: see sosnap_snap_of() */
 	struct dm_dev *store_dev;
 	struct dm_dev *gold_dev;
+	struct dm_dev *data_dev;	/* the device under the store */
 };
 
 /* Is the snapshot in use? list_lock held. */
@@ -29,6 +30,25 @@ bool __sosnap_snap_active(struct sosnap_store *store, u32 id)
 		if (snap->id == id)
 			return true;
 	return false;
+}
+
+/**
+ * sosnap_snap_fence() - part of a snapshot's metadata cannot be read
+ * @snap: takes no more writes, so that nothing gets worse; what can be read of
+ *        it is read on. io.fault of the store says why
+ * Context: any that may log.
+ */
+void sosnap_snap_fence(struct sosnap_snap *snap)
+{
+	struct sosnap_fault *f = &snap->store->io.fault;
+
+	if (snap->fenced)
+		return;
+	WRITE_ONCE(snap->fenced, true);
+	DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
+	      snap->store->meta.super.name, snap->id, f->blk, sosnap_fault_text(f->what),
+	      sosnap_fault_name(f->what));
+	schedule_work(&snap->store->event);
 }
 
 /* Checksum over the blocks that identify a gold image. */
@@ -205,7 +225,7 @@ static void snap_put(struct sosnap_snap *snap)
 	 * know everything, or the store has failed and takes no activation.
 	 */
 	if (dirty)
-		sosnap_checkpoint(store, false);
+		sosnap_checkpoint_all(store, false);
 	mutex_lock(&store->list_lock);
 	list_del(&snap->list);
 	mutex_unlock(&store->list_lock);
@@ -215,6 +235,7 @@ static void snap_put(struct sosnap_snap *snap)
 static int open_devices(struct dm_target *ti, struct snap_target *t, char **argv,
 			struct sosnap_store **store)
 {
+	char name[BDEVNAME_SIZE];
 	int r;
 
 	r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &t->store_dev);
@@ -222,11 +243,20 @@ static int open_devices(struct dm_target *ti, struct snap_target *t, char **argv
 		ti->error = "store device cannot be opened: activate the store first";
 		return r;
 	}
-	*store = sosnap_store_of_device(t->store_dev);
+	*store = sosnap_store_get_device(t->store_dev);
 	if (!*store) {
 		ti->error = "not a sosnap-store device: name the store's dm device";
-		r = -EINVAL;
-	} else if ((*store)->state == SOSNAP_STORE_FAILED) {
+		dm_put_device(ti, t->store_dev);
+		return -EINVAL;
+	}
+	/* the store's own table may go away before ours does */
+	format_dev_t(name, (*store)->bdev->bd_dev);
+	r = dm_get_device(ti, name, dm_table_get_mode(ti->table), &t->data_dev);
+	if (r) {
+		ti->error = "device under the store cannot be opened";
+		goto bad_store;
+	}
+	if ((*store)->state == SOSNAP_STORE_FAILED) {
 		ti->error = "store has failed: deactivate it, check the device, activate it again";
 		r = -EIO;
 	} else {
@@ -237,9 +267,21 @@ static int open_devices(struct dm_target *ti, struct snap_target *t, char **argv
 				"gold device is in use by something that may write it" :
 				"gold device cannot be opened: check its name";
 	}
-	if (r)
-		dm_put_device(ti, t->store_dev);
+	if (!r)
+		return 0;
+	dm_put_device(ti, t->data_dev);
+bad_store:
+	sosnap_store_put(*store);
+	dm_put_device(ti, t->store_dev);
 	return r;
+}
+
+static void close_devices(struct dm_target *ti, struct snap_target *t, struct sosnap_store *store)
+{
+	sosnap_store_put(store);
+	dm_put_device(ti, t->gold_dev);
+	dm_put_device(ti, t->data_dev);
+	dm_put_device(ti, t->store_dev);
 }
 
 /* <store dm device> <snapshot id> <gold device> */
@@ -313,8 +355,7 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	return 0;
 
 bad_devices:
-	dm_put_device(ti, t->gold_dev);
-	dm_put_device(ti, t->store_dev);
+	close_devices(ti, t, store);
 bad:
 	kfree(f);
 	kfree(t);
@@ -325,9 +366,10 @@ static void snap_dtr(struct dm_target *ti)
 {
 	struct snap_target *t = ti->private;
 
+	struct sosnap_store *store = t->snap->store;
+
 	snap_put(t->snap);
-	dm_put_device(ti, t->gold_dev);
-	dm_put_device(ti, t->store_dev);
+	close_devices(ti, t, store);
 	kfree(t);
 }
 
@@ -377,16 +419,14 @@ static void snap_status(struct dm_target *ti, status_type_t type, unsigned int f
 static int snap_iterate(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct snap_target *t = ti->private;
-	struct block_device *store = t->snap->store->bdev;
-	struct dm_dev as_store = *t->store_dev;
 	int r;
 
 	/* limits come from the devices that do the I/O; the store's own serves none */
 	r = fn(ti, t->gold_dev, 0, min_t(sector_t, ti->len, t->snap->gold_sectors), data);
 	if (r)
 		return r;
-	as_store.bdev = store;
-	return fn(ti, &as_store, 0, min_t(sector_t, ti->len, bdev_nr_sectors(store)), data);
+	return fn(ti, t->data_dev, 0,
+		  min_t(sector_t, ti->len, bdev_nr_sectors(t->data_dev->bdev)), data);
 }
 
 static void snap_io_hints(struct dm_target *ti, struct queue_limits *limits)

@@ -31,12 +31,12 @@ struct sosnap_store *sosnap_store_of_target(struct dm_target *ti)
 }
 
 /**
- * sosnap_store_of_device() - the store that a dm device is
+ * sosnap_store_get_device() - the store that a dm device is
  * @dev: any device
- * Context: may sleep. The store lives for as long as the device is held.
- * Return: the store, NULL if it is none.
+ * Context: may sleep.
+ * Return: the store, to be put after use; NULL if it is none.
  */
-struct sosnap_store *sosnap_store_of_device(struct dm_dev *dev)
+struct sosnap_store *sosnap_store_get_device(struct dm_dev *dev)
 {
 	struct sosnap_store *store, *found = NULL;
 
@@ -44,6 +44,8 @@ struct sosnap_store *sosnap_store_of_device(struct dm_dev *dev)
 	list_for_each_entry(store, &stores, list)
 		if (dm_disk(store->md) == dev->bdev->bd_disk)
 			found = store;
+	if (found)
+		found->refs++;
 	mutex_unlock(&stores_lock);
 	return found;
 }
@@ -154,7 +156,7 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 	}
 	r = sosnap_block_io_init(store);
 	if (!r)
-		r = sosnap_meta_open(&store->meta, &store->io, &sosnap_meta_locks);
+		r = sosnap_meta_open(&store->meta, &store->io, &sosnap_meta_host);
 	if (r)
 		return open_failed(store, ti, r);
 	store->state = store->opt.read_only ? SOSNAP_STORE_RO : SOSNAP_STORE_RW;
@@ -242,7 +244,12 @@ out:
 	return store;
 }
 
-static void store_put(struct sosnap_store *store)
+/**
+ * sosnap_store_put() - end the use of a store
+ * @store: from a table of its own, or sosnap_store_get_device()
+ * Context: may sleep.
+ */
+void sosnap_store_put(struct sosnap_store *store)
 {
 	mutex_lock(&stores_lock);
 	if (!--store->refs) {
@@ -377,7 +384,7 @@ static void store_dtr(struct dm_target *ti)
 	if (store->ti == ti)
 		store->ti = NULL;
 	mutex_unlock(&store->list_lock);
-	store_put(store);
+	sosnap_store_put(store);
 	dm_put_device(ti, t->dev);
 	kfree(t->args);
 	kfree(t);
@@ -417,7 +424,7 @@ static void store_postsuspend(struct dm_target *ti)
 	if (idle)
 		WRITE_ONCE(store->stopping, true);
 	if (store->state == SOSNAP_STORE_RW)
-		sosnap_checkpoint(store, idle);
+		sosnap_checkpoint_all(store, idle);
 }
 
 static void store_status(struct dm_target *ti, status_type_t type, unsigned int flags,

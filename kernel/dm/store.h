@@ -7,9 +7,10 @@
 
 extern struct target_type sosnap_store_target;
 extern struct target_type sosnap_target;
-extern const struct sosnap_meta_host sosnap_meta_locks;
+extern const struct sosnap_meta_host sosnap_meta_host;
 
-struct sosnap_store *sosnap_store_of_device(struct dm_dev *dev);
+struct sosnap_store *sosnap_store_get_device(struct dm_dev *dev);
+void sosnap_store_put(struct sosnap_store *store);
 void sosnap_store_fail(struct sosnap_store *store, const char *why);
 
 int sosnap_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
@@ -17,6 +18,7 @@ int sosnap_message(struct dm_target *ti, unsigned int argc, char **argv, char *r
 void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int maxlen);
 void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int maxlen);
 struct sosnap_store *sosnap_store_of_target(struct dm_target *ti);
+void sosnap_snap_fence(struct sosnap_snap *snap);
 bool __sosnap_snap_active(struct sosnap_store *store, u32 id);
 
 #endif /* SOSNAP_STORE_H */

@@ -234,6 +234,14 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 	unsigned long flags;
 
 	spin_lock_irqsave(&w->lock, flags);
+	/* logged first: who sees the block as own must see its commit (FUA) */
+	if (ok)
+		WRITE_ONCE(w->logged,
+			   sosnap_log_append(snap, SOSNAP_RECORD_MAP,
+					     (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
+					     store, count));
+	else
+		sosnap_log_unreserve(snap->store);
 	write_seqcount_begin(&w->seq);
 	if (ok) {
 		if (based)
@@ -247,12 +255,6 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 	}
 	w->pending &= ~mask;
 	write_seqcount_end(&w->seq);
-	if (ok)
-		w->logged = sosnap_log_append(snap, SOSNAP_RECORD_MAP,
-					      (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
-					      store, count);
-	else
-		sosnap_log_unreserve(snap->store);
 	spin_unlock_irqrestore(&w->lock, flags);
 	if (wq_has_sleeper(&snap->wait))
 		wake_up_all(&snap->wait);
@@ -425,22 +427,14 @@ static int load_locked(struct sosnap_snap *snap, u64 index)
  */
 int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 {
-	struct sosnap_store *store = snap->store;
 	int r = 0;
 
 	mutex_lock(&snap->load_lock);
 	if (!xa_load(&snap->map, index))
 		r = load_locked(snap, index);
 	mutex_unlock(&snap->load_lock);
-	if (r == -EUCLEAN && !snap->fenced) {
-		struct sosnap_fault *f = &store->io.fault;
-
-		WRITE_ONCE(snap->fenced, true);
-		DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
-		      store->meta.super.name, snap->id, f->blk, sosnap_fault_text(f->what),
-		      sosnap_fault_name(f->what));
-		schedule_work(&store->event);
-	}
+	if (r == -EUCLEAN)
+		sosnap_snap_fence(snap);
 	return r == -EUCLEAN ? -EIO : r;
 }
 
