@@ -19,7 +19,7 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool setup unit kernel-tree check check-vm quick style demo install install-module \
+.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo install install-module \
 	install-tool clean FORCE
 
 all: modules tool
@@ -29,6 +29,9 @@ modules:
 
 tool:
 	@$(MAKE) --no-print-directory -C userspace
+
+programs:
+	@$(MAKE) --no-print-directory -C tests programs
 
 setup:
 	@scripts/setup-packages build check style
@@ -54,7 +57,7 @@ style:
 	@scripts/check-style > $(check)/style.ktap || grep -v '^ok' $(check)/style.ktap
 
 # Two machines at a time: one for each kernel.
-check-vm:
+check-vm: programs
 	@mkdir -p $(check)
 	@$(MAKE) --no-print-directory -j2 $(KERNELS:%=check-vm-%)
 
@@ -65,7 +68,7 @@ check-vm-%: FORCE
 
 check: setup
 	@rm -rf $(check) && mkdir -p $(check)
-	@start=$$SECONDS; $(MAKE) --no-print-directory all && \
+	@start=$$SECONDS; $(MAKE) --no-print-directory all programs && \
 	$(MAKE) --no-print-directory style unit kernel-tree && \
 	$(MAKE) --no-print-directory check-vm && \
 	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
