@@ -179,6 +179,7 @@ int sosnap_catalog_put(struct sosnap_catalog *c, u32 type, u32 id,
 	if (!e)
 		return -ENOMEM;
 	e->item = *item;
+	c->nr_dirty += !e->dirty;
 	e->dirty = true;
 	e->gone = false;
 	return 0;
@@ -196,6 +197,7 @@ void sosnap_catalog_del(struct sosnap_catalog *c, u32 type, u32 id)
 	struct sosnap_entry *e = find(c, type, id);
 
 	if (e) {
+		c->nr_dirty += !e->dirty;
 		e->gone = true;
 		e->dirty = true;
 	}
@@ -291,5 +293,6 @@ int sosnap_catalog_store(struct sosnap_catalog *c, struct sosnap_tree *t,
 			c->entry[kept++] = c->entry[i];
 	}
 	c->nr = kept;
+	c->nr_dirty = 0;
 	return 0;
 }

@@ -37,6 +37,7 @@ struct sosnap_catalog {
 	struct sosnap_entry **entry;
 	u32 nr;
 	u32 max;
+	u32 nr_dirty;	/* put or deleted since the last checkpoint */
 };
 
 int sosnap_catalog_load(struct sosnap_catalog *c, const struct sosnap_tree *t);

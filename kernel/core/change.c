@@ -34,8 +34,17 @@ void sosnap_change_exit(struct sosnap_change *c)
 	c->slots = NULL;
 }
 
-/* Make room for records, so that nothing fails once memory has been changed. */
-static int room(struct sosnap_change *c, u32 puts)
+/**
+ * sosnap_change_room() - make room for records
+ * @c:    the change
+ * @puts: how many items will be put or deleted
+ *
+ * A call that puts several makes room for all first, so that nothing fails once
+ * the catalogue in memory has been changed.
+ * Context: may sleep.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_room(struct sosnap_change *c, u32 puts)
 {
 	u32 need = c->nr + puts * (1 + SOSNAP_PUT_SLOTS);
 	struct sosnap_disk_record *more;
@@ -113,7 +122,7 @@ int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sector
 		return refuse(c, -EINVAL, "gold image %s has an impossible size", name);
 	if (c->m->super.next_gold >= U32_MAX)
 		return refuse(c, -EOVERFLOW, "the store has used up its numbers");
-	r = room(c, 1);
+	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
 	memset(&item, 0, sizeof(item));
@@ -151,7 +160,7 @@ int sosnap_change_gold_remove(struct sosnap_change *c, const char *name)
 				      name, e->item.snapshot.name);
 		id = e->id + 1;
 	}
-	r = room(c, 1);
+	r = sosnap_change_room(c, 1);
 	if (!r)
 		del(c, SOSNAP_CATALOG_GOLD, gold->id);
 	return r;
@@ -200,7 +209,7 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 	}
 	if (nr > SOSNAP_CHANGE_SLOTS)
 		return refuse(c, -E2BIG, "too many snapshots at once");
-	r = room(c, 2 * nr);
+	r = sosnap_change_room(c, 2 * nr);
 	for (i = 0; i < nr && !r; i++) {
 		u32 gold = named(c, SOSNAP_CATALOG_GOLD, list[i].gold)->id;
 		u32 object = s->next_object++;
@@ -253,7 +262,7 @@ int sosnap_change_remove(struct sosnap_change *c, const char *name)
 
 	if (!e)
 		return refuse(c, -ENOENT, "no such snapshot");
-	r = room(c, 2);
+	r = sosnap_change_room(c, 2);
 	if (r)
 		return r;
 	o = sosnap_catalog_get(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
@@ -287,7 +296,7 @@ int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *
 		return refuse(c, -ENOENT, "no such snapshot");
 	r = new_name(c, SOSNAP_CATALOG_SNAPSHOT, to);
 	if (!r)
-		r = room(c, 1);
+		r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
 	item = e->item;
@@ -312,7 +321,7 @@ int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 
 	if (!e)
 		return refuse(c, -ENOENT, "no such snapshot");
-	r = room(c, 1);
+	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
 	item = e->item;

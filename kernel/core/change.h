@@ -40,6 +40,7 @@ void sosnap_change_init(struct sosnap_change *c, struct sosnap_meta *m, char *wh
 			size_t why_bytes);
 void sosnap_change_exit(struct sosnap_change *c);
 
+int sosnap_change_room(struct sosnap_change *c, u32 puts);
 int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sectors,
 			   u32 sample_crc, const u8 *sha256, u64 now);
 int sosnap_change_gold_remove(struct sosnap_change *c, const char *name);

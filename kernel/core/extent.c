@@ -245,9 +245,9 @@ int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object
 		if (r == -ENOENT)
 			break;
 		if (!r)
-			r = free_piece(&e, e.blk, e.blk + e.len, freed, ctx);
-		if (!r)
 			r = del(t, txn, object, e.blk);
+		if (!r)
+			r = free_piece(&e, e.blk, e.blk + e.len, freed, ctx);
 		if (r)
 			return r;
 	}

@@ -85,7 +85,8 @@ static int clear(struct sosnap_meta *m, u64 blk, u32 len)
 	/* made and dropped by the same checkpoint: a node, so one block */
 	if (!r && born)
 		stray_add(m, blk, len);
-	return r;
+	/* a damaged bitmap costs the blocks of its region, not the store */
+	return r == -EUCLEAN ? 0 : r;
 }
 
 static int node_free(struct sosnap_txn *txn, u64 blk)
@@ -329,8 +330,12 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 
 	r = sosnap_extent_probe(extents(m), object, &e);
 	if (r == -EUCLEAN) {
+		/*
+		 * Maps in memory still point to these blocks, and are read on. So
+		 * they stay allocated until the next activation, when none does.
+		 */
 		fence(m, m->object);
-		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
+		return 0;
 	}
 	if (!r)
 		r = sosnap_extent_write(extents(m), &m->txn, object, &e, data_freed, m);
@@ -391,6 +396,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 {
 	static const struct sosnap_batch_ops ops = { .emit = emit, .lost = lost };
 	struct sosnap_super *s = &m->super;
+	u64 nodes = 0;
 	int r, i;
 
 	m->txn.gen = ++s->gen;
@@ -410,12 +416,12 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	s->flags = flags;
 	s->tail = tail;
 	s->tail_seq = tail_seq;
-	s->node_blocks = 0;
 	for (i = 0; i < SOSNAP_NR_TREES; i++) {
 		s->root[i] = m->work[i].root;
-		s->node_blocks += s->root[i].nr_nodes;
+		nodes += s->root[i].nr_nodes;
 	}
 	lock(m);
+	s->node_blocks = nodes;	/* the reserve is computed from it under this lock */
 	r = sosnap_space_write(&m->space);
 	unlock(m);
 	if (!r)
@@ -497,6 +503,7 @@ bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks)
  * Copies: no more than there are nodes. New nodes: a record adds at most two
  * items and a leaf that was split holds at least 84, so 32 records make less
  * than one; twice that, since what one checkpoint adds the next has to copy.
+ * Likewise for the catalogue, whose leaves hold 15 items.
  * Context: any; a snapshot of moving figures.
  * Return: blocks that must not be given to data.
  */
@@ -504,5 +511,5 @@ u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records)
 {
 	u64 nodes = READ_ONCE(m->super.node_blocks);
 
-	return nodes + records / 16 + 64;
+	return nodes + records / 16 + READ_ONCE(m->catalog.nr_dirty) / 4 + 64;
 }

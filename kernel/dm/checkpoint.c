@@ -205,6 +205,9 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 	mutex_unlock(&store->list_lock);
 	finish(store, seq - 1);
 	sosnap_log_merged(store, to);
+	if (READ_ONCE(store->log.end) != to)
+		queue_delayed_work(store->meta_wq, &store->merge_timer,
+				   SOSNAP_MERGE_SECONDS * HZ);
 	queue_work(store->commit_wq, &store->commit.work);
 	return 0;
 }
@@ -222,8 +225,11 @@ int sosnap_checkpoint(struct sosnap_store *store, bool closing)
 	int r;
 
 	mutex_lock(&store->meta_lock);
+	/* what is freed from now on is for the next one */
+	WRITE_ONCE(store->reclaiming, store->freeing);
 	WRITE_ONCE(store->freeing, false);
 	r = checkpoint_once(store, closing);
+	WRITE_ONCE(store->reclaiming, false);
 	dying = !r && sosnap_meta_dying(&store->meta, NULL);
 	mutex_unlock(&store->meta_lock);
 	if (dying)

@@ -55,15 +55,15 @@ static void commit_end(struct bio *bio)
 	c->in_flight = false;
 	more = c->wanted || !bio_list_empty(&c->waiting) || !list_empty(&c->requests) ||
 	       store->log.nr_spares < SOSNAP_LOG_SPARE;
+	/* under the lock: who is served below may let the store go (commit_idle) */
+	if (more)
+		queue_work(store->commit_wq, &c->work);
+	wake_up_all(&c->wait);
+	wake_up_all(&store->log.wait);
 	spin_unlock_irqrestore(&store->log_lock, flags);
 
 	end_bios(&serve, status);
 	end_requests(&requests, blk_status_to_errno(status));
-	if (more)
-		queue_work(store->commit_wq, &c->work);
-	wake_up_all(&c->wait);
-	if (wq_has_sleeper(&store->log.wait))
-		wake_up_all(&store->log.wait);
 }
 
 /*
@@ -194,7 +194,6 @@ static void commit_work(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(work, struct sosnap_store, commit.work);
 
-	sosnap_log_grow(store);
 	if (!sosnap_writable(store)) {
 		fail_waiting(store);
 		sosnap_space_freed(store);	/* what is parked fails now */
@@ -204,6 +203,7 @@ static void commit_work(struct work_struct *work)
 	}
 	commit_kick(store);
 	flush_plain(store);
+	sosnap_log_grow(store);	/* last: it may wait for memory */
 	if (READ_ONCE(store->commit.journal_full))
 		wake_up_all(&store->commit.wait);
 	if (READ_ONCE(store->commit.journal_full) || !READ_ONCE(store->log.nr_spares) ||
@@ -367,6 +367,20 @@ int sosnap_commit_init(struct sosnap_store *store)
 	c->durable = store->meta.journal.seq - 1;
 	c->buf = vmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT);
 	return c->buf ? 0 : -ENOMEM;
+}
+
+/**
+ * sosnap_commit_idle() - wait until no commit is in flight
+ * @store: nobody asks for commits any more
+ * Context: may sleep.
+ */
+void sosnap_commit_idle(struct sosnap_store *store)
+{
+	wait_event(store->commit.wait, !READ_ONCE(store->commit.in_flight));
+	/* its end has left the lock, so it does not touch the store any more */
+	spin_lock_irq(&store->log_lock);
+	spin_unlock_irq(&store->log_lock);
+	cancel_work_sync(&store->commit.work);
 }
 
 /**

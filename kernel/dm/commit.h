@@ -22,6 +22,7 @@
 
 void sosnap_commit_prepare(struct sosnap_store *store);
 int sosnap_commit_init(struct sosnap_store *store);
+void sosnap_commit_idle(struct sosnap_store *store);
 void sosnap_commit_exit(struct sosnap_store *store);
 int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio);
 void sosnap_commit_join(struct sosnap_store *store, struct bio *bio);

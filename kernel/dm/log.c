@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "checkpoint.h"
 #include "commit.h"
 #include "log.h"
 
@@ -30,7 +31,6 @@ int sosnap_log_init(struct sosnap_store *store)
 	struct sosnap_log_chunk *c;
 	int i;
 
-	spin_lock_init(&store->log_lock);
 	INIT_LIST_HEAD(&log->chunks);
 	INIT_LIST_HEAD(&log->spares);
 	init_waitqueue_head(&log->wait);
@@ -169,6 +169,9 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
 	if (oldest)
 		queue_delayed_work(store->meta_wq, &store->merge_timer,
 				   SOSNAP_MERGE_SECONDS * HZ);
+	/* writes wait for what this discard frees */
+	if (type == SOSNAP_RECORD_ZERO && !bio_list_empty(&store->parked))
+		sosnap_checkpoint_queue(store);
 	return seq;
 }
 

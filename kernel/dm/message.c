@@ -124,6 +124,9 @@ static int create(struct call *c)
 		r = number(c, c->argv[3 * i + 2], &list[i].sectors);
 		generate_random_uuid(list[i].uuid);
 	}
+	/* the catalogue grows too: not at the cost of a checkpoint's reserve */
+	if (!r && sosnap_space_left(c->store) < n)
+		r = refuse(c, -ENOSPC, "no space left for more snapshots: remove some or grow the store");
 	if (!r) {
 		change_begin(c, &ch);
 		r = sosnap_change_create(&ch, list, n, ktime_get_real_seconds());
@@ -169,8 +172,8 @@ static int remove(struct call *c)
 		if (!r)
 			r = not_active(c, c->argv[i]);
 	}
-	if (!r && c->argc > SOSNAP_CHANGE_SLOTS / 16)
-		r = refuse(c, -E2BIG, "too many snapshots: name fewer in one message");
+	if (!r)
+		r = sosnap_change_room(&ch, 2 * c->argc);
 	for (i = 0; i < c->argc && !r; i++)
 		r = sosnap_change_remove(&ch, c->argv[i]);
 	r = change_end(c, &ch, r);

@@ -51,7 +51,8 @@ static int look(struct sosnap_snap *snap, const struct sosnap_piece *p, struct s
 	*class = sosnap_window_class(v, p->bit, run);
 	if (*class == SOSNAP_CLASS_HELD) {
 		*run = sosnap_window_place(v, p->bit, place);
-		sosnap_enter(store, pb, epoch);
+		if (*run)
+			sosnap_enter(store, pb, epoch);
 	}
 	rcu_read_unlock();
 	return *run ? 0 : -EIO;

@@ -99,6 +99,31 @@ static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct b
 	return 0;
 }
 
+/* A top object is written to, so it must be this snapshot's alone, and alive. */
+static bool top_sane(struct sosnap_snap *snap, const struct sosnap_disk_object *o)
+{
+	const struct sosnap_entry *e;
+	u32 id = 0;
+
+	if (le32_to_cpu(o->flags) & (SOSNAP_OBJECT_DYING | SOSNAP_OBJECT_FROZEN))
+		return false;
+	while ((e = sosnap_catalog_next(&snap->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT,
+					id))) {
+		if (e->id != snap->id &&
+		    le32_to_cpu(e->item.snapshot.object) == snap->object)
+			return false;
+		id = e->id + 1;
+	}
+	return true;
+}
+
+static bool ancestor_sane(const struct sosnap_disk_object *o)
+{
+	u32 flags = le32_to_cpu(o->flags);
+
+	return (flags & SOSNAP_OBJECT_FROZEN) && !(flags & SOSNAP_OBJECT_DYING);
+}
+
 /* Copy the chain of ancestors; meta_lock held. */
 static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
 {
@@ -107,7 +132,8 @@ static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
 
 	while (object) {
 		e = sosnap_catalog_get(&snap->store->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
-		if (!e || n == MAX_CHAIN) {
+		if (!e || n == MAX_CHAIN || (n ? !ancestor_sane(&e->item.object) :
+						 !top_sane(snap, &e->item.object))) {
 			ti->error = "snapshot has a damaged chain of ancestors: run sosnap store check";
 			return -EUCLEAN;
 		}
@@ -168,6 +194,22 @@ static int find(struct sosnap_store *store, struct dm_target *ti, u32 id, struct
 	return r;
 }
 
+/*
+ * A snapshot of this store as gold image of another one: its slow path would
+ * wait for the workers that wait for it.
+ */
+static bool is_ours(struct sosnap_store *store, struct block_device *gold)
+{
+	struct sosnap_snap *snap;
+	bool ours = gold->bd_disk == dm_disk(store->md);
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list)
+		ours |= gold->bd_disk == dm_disk(snap->md);
+	mutex_unlock(&store->list_lock);
+	return ours;
+}
+
 /* Put a new snapshot into the list, or share the one this table replaces. */
 static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *ti)
 {
@@ -194,8 +236,10 @@ static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *
 		goto out;
 	r = chain_make(snap, ti);
 	old = r ? ERR_PTR(r) : snap;
-	if (!r)
+	if (!r) {
 		list_add_tail(&snap->list, &store->snaps);
+		WRITE_ONCE(store->stopping, false);
+	}
 out:
 	mutex_unlock(&store->list_lock);
 	mutex_unlock(&store->meta_lock);
@@ -317,6 +361,10 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		DMERR("snapshot %s has %llu sectors, the table line says %llu", f->snapshot.name,
 		      le64_to_cpu(f->snapshot.sectors), (u64)ti->len);
 		ti->error = "table line has another size than the snapshot";
+		r = -EINVAL;
+	}
+	if (!r && is_ours(store, t->gold_dev->bdev)) {
+		ti->error = "gold device is a snapshot of this store: name the gold image itself";
 		r = -EINVAL;
 	}
 	if (!r)

@@ -10,12 +10,29 @@
 static u64 available(struct sosnap_store *store)
 {
 	u64 free = store->meta.space.free;
+	u64 merged = READ_ONCE(store->log.merged);	/* first: end is never behind it */
 	/* what is reserved softly may become records without asking again */
-	u64 records = READ_ONCE(store->log.end) - READ_ONCE(store->log.merged) +
+	u64 records = smp_load_acquire(&store->log.end) - merged +
 		      READ_ONCE(store->log.reserved) + atomic64_read(&store->soft) + 1024;
 	u64 reserve = sosnap_meta_reserve(&store->meta, records);
 
 	return free > reserve ? free - reserve : 0;
+}
+
+/**
+ * sosnap_space_left() - what data may still take
+ * @store: the store
+ * Context: may sleep.
+ * Return: blocks.
+ */
+u64 sosnap_space_left(struct sosnap_store *store)
+{
+	u64 left;
+
+	mutex_lock(&store->space_lock);
+	left = available(store);
+	mutex_unlock(&store->space_lock);
+	return left;
 }
 
 static void check_low(struct sosnap_store *store, u64 left)
@@ -201,7 +218,7 @@ static void resubmit(struct bio_list *list)
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
 {
 	struct sosnap_store *store = snap->store;
-	bool gain = READ_ONCE(store->freeing), fail;
+	bool gain = READ_ONCE(store->freeing) || READ_ONCE(store->reclaiming), fail;
 
 	/* a checkpoint that would free something comes before any verdict */
 	if (!gain && !store->full) {
@@ -215,8 +232,8 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
 	       (!gain && store->opt.error_if_no_space);
 	if (!fail) {
 		if (bio_list_empty(&store->parked) && store->opt.no_space_timeout)
-			mod_delayed_work(store->meta_wq, &store->no_space,
-					 store->opt.no_space_timeout * HZ);
+			queue_delayed_work(store->meta_wq, &store->no_space,
+					   store->opt.no_space_timeout * HZ);
 		bio_list_add(&store->parked, bio);
 	}
 	spin_unlock_irq(&store->parked_lock);
@@ -260,6 +277,7 @@ void sosnap_space_freed(struct sosnap_store *store)
 	mutex_lock(&store->space_lock);
 	if (store->full && available(store)) {
 		store->full = false;
+		cancel_delayed_work(&store->no_space);
 		DMINFO("%s: has space again", store->meta.super.name);
 		schedule_work(&store->event);
 	}

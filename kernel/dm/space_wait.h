@@ -20,6 +20,7 @@ bool sosnap_stretch_pop(struct sosnap_store *store, u64 *blk);
 int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len);
 void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
+u64 sosnap_space_left(struct sosnap_store *store);
 void sosnap_stretch_drain(struct sosnap_store *store);
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio);
 void sosnap_space_freed(struct sosnap_store *store);

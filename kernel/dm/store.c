@@ -87,6 +87,7 @@ static void store_destroy(struct sosnap_store *store)
 	cancel_work_sync(&store->evict);
 	cancel_delayed_work_sync(&store->commit.timer);
 	cancel_work_sync(&store->commit.work);
+	sosnap_commit_idle(store);
 	cancel_work_sync(&store->stretch.refill);
 	cancel_work_sync(&store->event);
 	if (store->meta_wq)
@@ -199,6 +200,7 @@ static struct sosnap_store *store_create(struct dm_target *ti, struct dm_dev *de
 	mutex_init(&store->space_lock);
 	mutex_init(&store->list_lock);
 	init_rwsem(&store->root_sem);
+	spin_lock_init(&store->log_lock);
 	INIT_LIST_HEAD(&store->snaps);
 	INIT_WORK(&store->event, event_work);
 	sosnap_commit_prepare(store);
@@ -420,9 +422,9 @@ static void store_postsuspend(struct dm_target *ti)
 
 	mutex_lock(&store->list_lock);
 	idle = list_empty(&store->snaps);
-	mutex_unlock(&store->list_lock);
 	if (idle)
 		WRITE_ONCE(store->stopping, true);
+	mutex_unlock(&store->list_lock);
 	if (store->state == SOSNAP_STORE_RW)
 		sosnap_checkpoint_all(store, idle);
 }

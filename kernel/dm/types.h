@@ -259,6 +259,7 @@ struct sosnap_store {
 	bool stopping;			/* no checkpoint in the background */
 	struct work_struct evict;
 	bool freeing;			/* a checkpoint would free something */
+	bool reclaiming;		/* and one that does is under way */
 	atomic64_t soft;		/* blocks in stretches and reservations */
 
 	struct mutex list_lock;		/* snaps, ti */

@@ -349,20 +349,18 @@ static int place_all(struct sosnap_snap *snap, struct sosnap_window *w)
 	return 0;
 }
 
-static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own, u64 zero)
+/* Put what was found into the map; w is used up or freed. */
+static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own, u64 zero,
+			 struct sosnap_window *w)
 {
-	struct sosnap_window *w;
 	void *entry;
 	int r = 0;
 
 	if (!held && !zero) {
 		entry = xa_mk_value(SOSNAP_WINDOW_GOLD);
-		w = NULL;
 	} else if (!held && zero == ~0ULL) {
 		entry = xa_mk_value(SOSNAP_WINDOW_ZERO);
-		w = NULL;
 	} else {
-		w = window_alloc(snap->store, index, true);
 		w->held = held;
 		w->own = own;
 		w->zero = zero;
@@ -371,7 +369,7 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 	}
 	if (!r)
 		r = xa_err(xa_store(&snap->map, index, entry, GFP_NOIO));
-	if (r && w)
+	if (r || entry != w)
 		window_free(snap->store, w);
 	return r;
 }
@@ -392,7 +390,7 @@ static void fill_ahead(struct sosnap_snap *snap, u64 index, u64 next)
 }
 
 /* Load under load_lock, with the trees held still until the window is in. */
-static int load_locked(struct sosnap_snap *snap, u64 index)
+static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window *w)
 {
 	struct sosnap_store *store = snap->store;
 	const struct sosnap_tree *t = sosnap_meta_live(&store->meta, SOSNAP_TREE_EXTENT);
@@ -409,7 +407,9 @@ static int load_locked(struct sosnap_snap *snap, u64 index)
 			own = held;
 	}
 	if (!r)
-		r = insert_window(snap, index, held, own, zero);
+		r = insert_window(snap, index, held, own, zero, w);
+	else
+		window_free(store, w);
 	if (!r)
 		fill_ahead(snap, index, next);
 	up_read(&store->root_sem);
@@ -427,11 +427,16 @@ static int load_locked(struct sosnap_snap *snap, u64 index)
  */
 int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 {
+	struct sosnap_window *w;
 	int r = 0;
 
+	/* before any lock that eviction needs: it may have to wait for that */
+	w = window_alloc(snap->store, index, true);
 	mutex_lock(&snap->load_lock);
 	if (!xa_load(&snap->map, index))
-		r = load_locked(snap, index);
+		r = load_locked(snap, index, w);
+	else
+		window_free(snap->store, w);
 	mutex_unlock(&snap->load_lock);
 	if (r == -EUCLEAN)
 		sosnap_snap_fence(snap);
@@ -475,8 +480,11 @@ static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
 	unsigned long index;
 	void *entry;
 
-	/* with the trees held still no load can bring an old state back */
-	mutex_lock(&snap->load_lock);
+	/* a load may be waiting for the memory of other snapshots' windows */
+	if (!force && !mutex_trylock(&snap->load_lock))
+		return;
+	if (force)
+		mutex_lock(&snap->load_lock);
 	xa_for_each(&snap->map, index, entry) {
 		if (xa_is_value(entry)) {
 			if (force)
@@ -502,7 +510,7 @@ static void evict_work(struct work_struct *work)
 	for (round = 0; round < 2; round++)
 		list_for_each_entry(snap, &store->snaps, list)
 			if (atomic_long_read(&store->nr_windows) > keep)
-				evict_snap(snap, round, keep);
+				evict_snap(snap, false, keep);
 	mutex_unlock(&store->list_lock);
 	/* what is left has records: a checkpoint makes it clean */
 	if (atomic_long_read(&store->nr_windows) > limit)
