@@ -193,7 +193,8 @@ static void check_unused(struct sosnap_check *c, u32 i, const u8 *in_use)
 	    (le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
 		return;
 	sosnap_check_say(c, SOSNAP_FAULT_OBJECT_UNUSED, 0, e->id,
-			 "cache object %u, with %llu blocks", e->id, (unsigned long long)le64_to_cpu(e->item.object.blocks));
+			 "cache object %u, with %llu blocks", e->id,
+			 (unsigned long long)le64_to_cpu(e->item.object.blocks));
 }
 
 /**

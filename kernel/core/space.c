@@ -366,7 +366,7 @@ static void take(struct sosnap_space *sp, u32 region, u32 start, u32 len)
 	sp->free -= len;
 }
 
-/* One round through the regions for a run of at least least blocks. */
+/* One round through the regions for a run of that many blocks. */
 static int search(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
 {
 	int error = -ENOSPC;

@@ -60,7 +60,8 @@ static void drain_epoch(struct sosnap_store *store)
 {
 	int old = store->epoch;
 
-	smp_store_release(&store->epoch, !old);	/* pairs with the acquire in map.c */
+	/* pairs with the acquire in map.c and slow.c */
+	smp_store_release(&store->epoch, !old);
 	synchronize_rcu();
 	while (inflight(store, old))
 		usleep_range(200, 2000);
@@ -85,10 +86,12 @@ static void finish(struct sosnap_store *store, u64 seq)
 	down_write(&store->root_sem);
 	sosnap_meta_publish(&store->meta);
 	up_write(&store->root_sem);
-	/* first the discards go that the trees know now, then windows may: a load
-	 * must not put an old discard over newer records
+	/*
+	 * First the discards go that the trees know now, then windows may: a load
+	 * must not put an old discard over newer records.
 	 */
 	sosnap_window_checkpointed(store, seq);
+	/* pairs with the acquire in window.c, evict() */
 	smp_store_release(&store->checkpointed, seq);
 	drain_epoch(store);
 	r = sosnap_meta_release(&store->meta, pass_down, store);

@@ -66,7 +66,7 @@ static int change_end(struct call *c, struct sosnap_change *ch, int r)
 	if (!r) {
 		r = sosnap_commit_wait(&rq);
 		if (r)
-			refuse(c, r, "the change could not be written down: see the state of the store");
+			refuse(c, r, "the change was not written down: see the state of the store");
 	}
 	sosnap_change_exit(ch);
 	return r;
@@ -126,7 +126,7 @@ static int create(struct call *c)
 	}
 	/* the catalogue grows too: not at the cost of a checkpoint's reserve */
 	if (!r && sosnap_space_left(c->store) < n)
-		r = refuse(c, -ENOSPC, "no space left for more snapshots: remove some or grow the store");
+		r = refuse(c, -ENOSPC, "no space left: remove some snapshots or grow the store");
 	if (!r) {
 		change_begin(c, &ch);
 		r = sosnap_change_create(&ch, list, n, ktime_get_real_seconds());

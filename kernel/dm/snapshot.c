@@ -82,7 +82,7 @@ static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct b
 	if (bdev_nr_sectors(bdev) != sectors) {
 		DMERR("gold image %s has %llu sectors, the device given has %llu", gold->name,
 		      sectors, (u64)bdev_nr_sectors(bdev));
-		ti->error = "gold device has another size than the gold image: give the right device";
+		ti->error = "gold device has the wrong size: give the gold image's own";
 		return -EINVAL;
 	}
 	r = gold_sample(store, bdev, sectors, &crc);
@@ -93,7 +93,7 @@ static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct b
 	if (crc != le32_to_cpu(gold->sample_crc)) {
 		DMERR("gold image %s: sampled blocks have checksum %08x, expected %08x",
 		      gold->name, crc, le32_to_cpu(gold->sample_crc));
-		ti->error = "gold device is not the gold image, or was modified: give the right device";
+		ti->error = "gold device is not the gold image, or was modified";
 		return -EINVAL;
 	}
 	return 0;
@@ -134,7 +134,7 @@ static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
 		e = sosnap_catalog_get(&snap->store->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
 		if (!e || n == MAX_CHAIN || (n ? !ancestor_sane(&e->item.object) :
 						 !top_sane(snap, &e->item.object))) {
-			ti->error = "snapshot has a damaged chain of ancestors: run sosnap store check";
+			ti->error = "snapshot's ancestors are damaged: run sosnap store check";
 			return -EUCLEAN;
 		}
 		if (!n)

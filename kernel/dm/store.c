@@ -119,7 +119,7 @@ static int open_failed(struct sosnap_store *store, struct dm_target *ti, int r)
 		      f->blk, sosnap_fault_text(f->what), sosnap_fault_name(f->what), f->arg);
 		switch (f->what) {
 		case SOSNAP_FAULT_BLOCK_MAGIC:
-			ti->error = "device holds no sosnap store: make one with sosnap store create";
+			ti->error = "device holds no store: make one with sosnap store create";
 			break;
 		case SOSNAP_FAULT_SUPER_VERSION:
 		case SOSNAP_FAULT_SUPER_INCOMPAT:
@@ -226,7 +226,7 @@ static struct sosnap_store *store_get(struct dm_target *ti, struct dm_dev *dev,
 		if (store->bdev->bd_dev != dev->bdev->bd_dev)
 			continue;
 		if (store->md != dm_table_get_md(ti->table)) {
-			ti->error = "store is active already under another name: deactivate it first";
+			ti->error = "store is active under another name: deactivate it first";
 			store = ERR_PTR(-EBUSY);
 		} else if (opt->read_only != store->opt.read_only) {
 			ti->error = "read_only cannot be changed while the store is active";
@@ -264,7 +264,9 @@ void sosnap_store_put(struct sosnap_store *store)
 static int parse_options(struct dm_arg_set *as, struct sosnap_options *opt, char **error)
 {
 	static const struct dm_arg count = { 0, 10, "invalid number of options" };
-	static const struct dm_arg timeout = { 0, 86400, "no_space_timeout takes 0 to 86400 seconds" };
+	static const struct dm_arg timeout = {
+		0, 86400, "no_space_timeout takes 0 to 86400 seconds"
+	};
 	static const struct dm_arg memory = { 1, 1 << 20, "map_memory takes 1 to 1048576 MiB" };
 	unsigned int n, v;
 	int r;

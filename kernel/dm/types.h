@@ -79,7 +79,7 @@ struct sosnap_spill {
  * @dead:    evicted; look it up again
  */
 struct sosnap_window {
-	spinlock_t lock;
+	spinlock_t lock;	/* every field but @referenced */
 	seqcount_spinlock_t seq;
 	u64 held;
 	u64 own;
@@ -193,7 +193,7 @@ struct sosnap_commit {
 
 /* Runs of 64 free blocks, ready to be taken by windows. */
 struct sosnap_stretch {
-	spinlock_t lock;
+	spinlock_t lock;	/* all of it */
 	u32 head;
 	u32 nr;
 	u64 blk[SOSNAP_STRETCHES];
@@ -268,7 +268,7 @@ struct sosnap_store {
 	atomic_long_t nr_windows;
 	mempool_t *pages;
 
-	spinlock_t parked_lock;
+	spinlock_t parked_lock;		/* parked, and snap->suspending */
 	struct bio_list parked;		/* first writes that wait for space */
 	struct delayed_work no_space;	/* their time is up */
 
@@ -296,7 +296,7 @@ struct sosnap_snap {
 
 	struct xarray map;		/* window index -> see above */
 	struct mutex load_lock;
-	spinlock_t zero_lock;
+	spinlock_t zero_lock;		/* zero_ranges */
 	struct list_head zero_ranges;
 	wait_queue_head_t wait;		/* for pending bits to clear */
 

@@ -451,6 +451,7 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 	u64 resv, base;
 
 	spin_lock_irq(&w->lock);
+	/* pairs with the release in checkpoint.c: old discards are gone by then */
 	if (w->pending || w->logged > smp_load_acquire(&store->checkpointed) ||
 	    (w->referenced && !force)) {
 		w->referenced = false;
