@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+#
+# A full store: first writes wait or fail with no-space, by policy; reads,
+# overwrites, discards and removals go on; space that comes back is used; and
+# nothing that was written is lost.
+. "$(dirname "$0")/lib.sh"
+needs
+
+new_gold 32M
+new_store 24M 1M
+store_up error_if_no_space
+gold_add
+snap_new old
+snap_up old
+must "$BLK" each $dm/st-old 0 512 512 4 9 flush
+snap_down old
+snap_new a
+snap_up a
+
+fill()
+{
+	"$BLK" each "$dm/st-a" 0 8 8 "$((gold_sectors / 8))" 1 until-full
+}
+written=$(fill) || die "filling failed: $written"
+at_least "most of the store can be filled" 3000 "$written"
+same "then first writes fail with no-space" ENOSPC "$("$BLK" errno write $dm/st-a 65000 8)"
+same "in part, too" ENOSPC "$("$BLK" errno write $dm/st-a 64001 1)"
+same "the store says so" full "$(store_field 1)"
+ok "what was written is there" "$BLK" check $dm/st-a 0 $((written * 8)) 1
+ok "what failed is gold" "$BLK" check $dm/st-a 64000 1500 gold
+ok "overwrites go on" "$BLK" write $dm/st-a 800 64 2
+ok "of one sector, too" "$BLK" write $dm/st-a 1603 1 2
+ok "flushes, too" "$BLK" flush $dm/st-a
+ok "and commits" message commit
+ok "and checkpoints" message checkpoint
+ok "snapshots can be made" snap_new b
+snap_up b
+ok "and read" "$BLK" check $dm/st-b 0 "$gold_sectors" gold
+same "but not written" ENOSPC "$("$BLK" errno write $dm/st-b 0 8)"
+at_least "the reserve is kept" 1 "$(stat_of free_blocks)"
+
+# space comes back
+ok "discards go on" "$BLK" discard $dm/st-a 4096 512
+ok "they read as zeros" "$BLK" check $dm/st-a 4096 512 zero
+must message checkpoint
+ok "and give space back" "$BLK" each $dm/st-b 0 8 8 48 3 flush
+same "but no more than that" ENOSPC "$("$BLK" errno write $dm/st-b 8192 2048)"
+ok "a snapshot can be removed" message remove old
+wait_removed
+ok "that gives space back" "$BLK" each $dm/st-b 8192 8 8 200 3 flush
+ok "what is in it is right" "$BLK" check $dm/st-b 8192 1600 3
+ok "and a's is still a's" "$BLK" check $dm/st-a 0 800 1
+sum_a=$(md5sum < $dm/st-a) sum_b=$(md5sum < $dm/st-b)
+store_down
+ok "the store is clean" store_check
+
+# now they wait
+store_up queue_if_no_space no_space_timeout 30
+snap_up a b
+same "nothing is lost" "$sum_a $sum_b" "$(md5sum < $dm/st-a) $(md5sum < $dm/st-b)"
+"$BLK" each $dm/st-b 20480 8 8 1200 4 flush > "$tmp/waiter" 2>&1 &
+waiter=$!
+for ((i = 0; i < 100; i++)); do
+	[ "$(store_field 1)" != full ] || break
+	sleep 0.1
+done
+same "a writer runs into the end" full "$(store_field 1)"
+ok "and waits" kill -0 "$waiter"
+ok "others read meanwhile" "$BLK" check $dm/st-a 0 800 1
+ok "and overwrite" "$BLK" write $dm/st-a 0 8 1
+must "$BLK" discard $dm/st-a 0 16384
+ok "it goes on when space comes back" wait "$waiter"
+cat "$tmp/waiter"
+ok "with what it wrote" "$BLK" check $dm/st-b 20480 9600 4
+
+# a writer that waits does not keep a snapshot from being suspended
+must dmsetup suspend st
+must dmsetup resume st
+store_down
+store_up queue_if_no_space no_space_timeout 2
+snap_up a b
+start=$SECONDS
+"$BLK" each $dm/st-b 0 8 8 8000 5 until-full > "$tmp/waiter" 2>&1
+same "waiting ends with no-space" 0 $?
+at_least "after the time that was set" 1 $((SECONDS - start))
+ok "and the store goes on" "$BLK" check $dm/st-a 0 800 zero
+finish
