@@ -80,35 +80,60 @@ static int check_names(struct creation *c)
 	return r;
 }
 
-/* All that are missing by one message: all or none */
-static int send_create(const struct creation *c)
+/* Those of names[from..to) that are missing, by one message: all or none */
+static int send_some(const struct creation *c, const char *word, size_t from, size_t to)
 {
+	bool create = !strcmp(word, "create");
 	char *message = NULL;
-	size_t size, missing = 0;
+	size_t size, nr = 0;
 	FILE *f = open_memstream(&message, &size);
 	int r = 0;
 
 	if (!f)
 		sosnap_die_memory();
-	fputs("create", f);
-	for (size_t i = 0; i < c->nr; i++) {
+	fputs(word, f);
+	for (size_t i = from; i < to; i++) {
 		if (c->exists[i])
 			continue;
-		fprintf(f, " %s %s %llu", c->names[i], c->gold->name,
-			(unsigned long long)c->sectors);
-		missing++;
+		fprintf(f, " %s", c->names[i]);
+		if (create)
+			fprintf(f, " %s %llu", c->gold->name, (unsigned long long)c->sectors);
+		nr++;
 	}
 	if (fclose(f))
 		sosnap_die_memory();
-	if (missing)
+	if (nr)
 		r = sosnap_dm_message(c->store->dm, message, NULL);
-	if (r)
-		sosnap_dm_error(r, "%s%s%s cannot be created in store '%s'",
-				missing > 1 ? "the snapshots" : "snapshot '",
-				missing > 1 ? "" : c->names[0], missing > 1 ? "" : "'",
-				c->store->st.name);
 	free(message);
 	return r;
+}
+
+/* What was created before a later message failed goes away again */
+static void undo(const struct creation *c, size_t to)
+{
+	for (size_t i = 0; i < to; i += SOSNAP_STORE_AT_ONCE)
+		if (send_some(c, "remove", i, min(i + SOSNAP_STORE_AT_ONCE, to)))
+			sosnap_warn("store '%s' keeps snapshots from '%s' on that were created before the failure",
+				    c->store->st.name, c->names[i]);
+}
+
+static int send_create(const struct creation *c)
+{
+	for (size_t i = 0; i < c->nr; i += SOSNAP_STORE_AT_ONCE) {
+		int r = send_some(c, "create", i, min(i + SOSNAP_STORE_AT_ONCE, c->nr));
+
+		if (!r)
+			continue;
+		if (c->nr == 1)
+			sosnap_dm_error(r, "snapshot '%s/%s' cannot be created",
+					c->store->st.name, c->names[0]);
+		else
+			sosnap_dm_error(r, "the %zu snapshots cannot be created in store '%s'",
+					c->nr, c->store->st.name);
+		undo(c, i);
+		return r;
+	}
+	return 0;
 }
 
 /* After the message: their ids, their devices, and what to print */

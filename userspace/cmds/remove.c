@@ -59,7 +59,7 @@ static bool confirm(const struct removal *rm)
 			      rm->store->st.name, size);
 }
 
-static int send_remove(const struct removal *rm)
+static int send_some(const struct removal *rm, size_t from, size_t to)
 {
 	char *message = NULL;
 	size_t size;
@@ -69,19 +69,29 @@ static int send_remove(const struct removal *rm)
 	if (!f)
 		sosnap_die_memory();
 	fputs("remove", f);
-	for (size_t i = 0; i < rm->nr; i++)
+	for (size_t i = from; i < to; i++)
 		fprintf(f, " %s", rm->snaps[i]->name);
 	if (fclose(f))
 		sosnap_die_memory();
 	r = sosnap_dm_message(rm->store->dm, message, NULL);
-	if (r)
-		sosnap_dm_error(r, "%s%s%s cannot be removed from store '%s'",
-				rm->nr > 1 ? "the snapshots" : "snapshot '",
-				rm->nr > 1 ? "" : rm->snaps[0]->name, rm->nr > 1 ? "" : "'",
-				rm->store->st.name);
-	for (size_t i = 0; !r && i < rm->nr; i++)
+	if (r && to - from == 1)
+		sosnap_dm_error(r, "snapshot '%s/%s' cannot be removed", rm->store->st.name,
+				rm->snaps[from]->name);
+	else if (r)
+		sosnap_dm_error(r, "%zu snapshots from '%s' on cannot be removed from store '%s'",
+				to - from, rm->snaps[from]->name, rm->store->st.name);
+	for (size_t i = from; !r && i < to; i++)
 		sosnap_done("removed %s/%s", rm->store->st.name, rm->snaps[i]->name);
 	free(message);
+	return r;
+}
+
+static int send_remove(const struct removal *rm)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < rm->nr; i += SOSNAP_STORE_AT_ONCE)
+		r = send_some(rm, i, min(i + SOSNAP_STORE_AT_ONCE, rm->nr));
 	return r;
 }
 
@@ -100,9 +110,11 @@ static int remove_from_store(const struct sosnap_store *store, const char *const
 	r = choose(&rm, a, all, nr_all, names, nr);
 	if (!r && rm.nr && !confirm(&rm))
 		r = -ECANCELED;
+	sosnap_dm_batch_begin();
 	for (size_t i = 0; !r && i < rm.nr; i++)
 		if (rm.snaps[i]->active)
 			r = sosnap_snap_deactivate(store, rm.snaps[i], true);
+	sosnap_dm_batch_end();
 	if (!r && rm.nr)
 		r = send_remove(&rm);
 	free(rm.snaps);

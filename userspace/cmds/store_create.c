@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
@@ -68,26 +69,41 @@ static int check_content(const struct sosnap_dev *dev, bool force)
 	return r;
 }
 
-/* Two active stores cannot have one name; those that are not active cannot be known */
-static int check_name_free(const char *name)
+/* No other device of this host holds a store of this name */
+static int check_name_free(const struct sosnap_dev *dev, const char *name)
 {
+	const char *path = NULL;
+	struct sosnap_found *found;
 	struct sosnap_store store;
+	struct stat st;
+	size_t nr;
 	int r;
 
-	if (!sosnap_dm_loaded())
+	if (sosnap_dm_loaded()) {
+		r = sosnap_store_lookup(name, &store);
+		if (r && r != -ENOENT)
+			return r;
+		if (!r)
+			path = store.path;
+	}
+	if (!dev->rdev)		/* a file; whoever attaches it knows more */
 		return 0;
-	r = sosnap_store_lookup(name, &store);
-	if (r == -ENOENT)
-		return 0;
-	if (!r) {
-		sosnap_error("a store named '%s' is active on %s: choose another name", name,
-			     store.path);
+	r = sosnap_stores_inactive(&found, &nr);
+	if (r)
+		return r;
+	for (size_t i = 0; !path && i < nr; i++)
+		if (!found[i].error && !strcmp(found[i].name, name) &&
+		    !stat(found[i].path, &st) && st.st_rdev != dev->rdev)
+			path = found[i].path;
+	if (path) {
+		sosnap_error("there is a store named '%s' on %s: choose another name", name, path);
 		r = -EEXIST;
 	}
+	free(found);
 	return r;
 }
 
-static int format_store(const struct sosnap_dev *dev, const struct sosnap_super *super,
+static int format_store(const struct sosnap_dev *dev, struct sosnap_super *super,
 			const uuid_t uuid)
 {
 	struct sosnap_file file;
@@ -150,7 +166,8 @@ static int store_create(const struct sosnap_args *a)
 		return SOSNAP_EXIT_FAILED;
 	uuid_generate(uuid);
 	r = plan_super(&dev, name, a->opt[OPT_JOURNAL], &super) ?:
-	    check_content(&dev, a->opt[OPT_FORCE]) ?: check_name_free(name);
+	    check_content(&dev, a->opt[OPT_FORCE]) ?:
+	    check_name_free(&dev, name);
 	if (!r && sosnap_options.dry_run)
 		sosnap_out_step("write an empty store '%s' to %s", name, dev.path);
 	else if (!r)

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/dm.h"
 #include "lib/report.h"
 #include "uapi.h"
 
@@ -28,12 +29,42 @@ static void attribute(const char *name, const char *attr, char *buf, size_t size
 	fclose(f);
 }
 
+/* A store or snapshot; one that was made by hand has no UUID but our target */
 static bool is_ours(const char *name)
 {
-	char uuid[160];
+	char *type = NULL, *params = NULL;
+	char text[256];
+	bool ours;
 
-	attribute(name, "dm/uuid", uuid, sizeof(uuid));
-	return !strncmp(uuid, SOSNAP_DM_UUID_PREFIX, strlen(SOSNAP_DM_UUID_PREFIX));
+	attribute(name, "dm/uuid", text, sizeof(text));
+	if (text[0])
+		return !strncmp(text, SOSNAP_DM_UUID_PREFIX, strlen(SOSNAP_DM_UUID_PREFIX));
+	attribute(name, "dm/name", text, sizeof(text));
+	if (!text[0] || sosnap_dm_table(text, &type, &params))
+		return false;
+	ours = !strcmp(type, SOSNAP_TARGET_SNAPSHOT) || !strcmp(type, SOSNAP_TARGET_STORE);
+	free(type);
+	free(params);
+	return ours;
+}
+
+/* Whether any device below it is ours: what it holds can change with a snapshot */
+static bool on_ours(const char *name, int depth)
+{
+	char path[512];
+	bool found = false;
+	struct dirent *e;
+	DIR *d;
+
+	if (is_ours(name) || depth > 8)
+		return true;
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/slaves", name);
+	d = opendir(path);
+	while (d && !found && (e = readdir(d)))
+		found = e->d_name[0] != '.' && on_ours(e->d_name, depth + 1);
+	if (d)
+		closedir(d);
+	return found;
 }
 
 static void look_at_holders(const char *name, struct sosnap_block *b)
@@ -82,7 +113,8 @@ static bool describe(const char *name, struct sosnap_block *b)
 	attribute(name, "size", text, sizeof(text));
 	b->sectors = strtoull(text, NULL, 10);
 	attribute(name, "dev", text, sizeof(text));
-	if (!b->sectors || sscanf(text, "%u:%u", &maj, &min) != 2 || is_ours(name))
+	if (!b->sectors || sscanf(text, "%u:%u", &maj, &min) != 2 ||
+	    on_ours(name, 0))
 		return false;
 	b->rdev = makedev(maj, min);
 	snprintf(path, sizeof(path), SYS_BLOCK "/%s/partition", name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The block devices of this host, from /sys/class/block. Devices without a
- * size, and devices that are ours, are left out.
+ * size, our own ones and those built on them are left out.
  */
 #ifndef SOSNAP_BLOCKS_H
 #define SOSNAP_BLOCKS_H

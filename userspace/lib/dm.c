@@ -19,6 +19,7 @@
 		  DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 
 static char *reason;		/* the kernel's, of the last call that failed */
+static char *hint;		/* our own */
 static bool batch;		/* udev is waited for at its end */
 static uint32_t batch_cookie;
 
@@ -33,7 +34,9 @@ static int run(struct dm_task *task)
 	int r = 0;
 
 	free(reason);
+	free(hint);
 	reason = NULL;
+	hint = NULL;
 	if (!dm_task_run(task)) {
 		r = -dm_task_get_errno(task);
 		if (!r)
@@ -300,6 +303,9 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 	}
 	remove_empty(name, uuid);
 	r = create_empty(name, uuid);
+	if (r == -EBUSY)
+		hint = sosnap_printf("there is another device of this name or UUID, see 'dmsetup info %s'",
+				     name);
 	if (r)
 		return r;
 	r = load_table(name, sectors, type, params, read_only) ?: resume(name);
@@ -311,11 +317,9 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 	sosnap_dm_remove(name);
 	free(reason);
 	reason = first_reason;
-	if (target_missing(type)) {
-		free(reason);
-		reason = sosnap_printf("there is no target '%s', load it by 'modprobe dm-sosnap'",
-				       type);
-	}
+	if (target_missing(type))
+		hint = sosnap_printf("the kernel has no target '%s', load it by 'modprobe dm-sosnap'",
+				     type);
 	return r;
 }
 
@@ -389,7 +393,9 @@ void sosnap_dm_error(int error, const char *fmt, ...)
 	if (vasprintf(&text, fmt, args) < 0)
 		sosnap_die_memory();
 	va_end(args);
-	if (reason)
+	if (hint)
+		sosnap_error("%s: %s", text, hint);
+	else if (reason)
 		sosnap_error("%s: %s; the kernel says: %s", text, strerror(-error), reason);
 	else
 		sosnap_error("%s: %s", text, strerror(-error));

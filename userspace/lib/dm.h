@@ -70,7 +70,7 @@ int sosnap_dm_message(const char *name, const char *message, char **reply);
 /* A message that only asks; also sent under --dry-run */
 int sosnap_dm_ask(const char *name, const char *message, char **reply);
 
-/* "<sentence>: <errno>; the kernel says: <reason>" */
+/* "<sentence>: <errno>; the kernel says: <reason>", or what is known better */
 void sosnap_dm_error(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif /* SOSNAP_DM_H */

@@ -125,28 +125,49 @@ static bool block_holds(struct sosnap_golddevs *g, size_t i, const struct sosnap
 
 static int rank(const struct sosnap_block *b)
 {
-	return (b->ours ? 4 : 0) + (b->partition ? 0 : 2) + (b->held ? 0 : 1);
+	return b->ours ? 2 : !b->held;
+}
+
+static void list_blocks(struct sosnap_golddevs *g)
+{
+	if (g->listed || sosnap_blocks_get(&g->blocks, &g->nr))
+		return;
+	g->crc = sosnap_alloc(g->nr, sizeof(*g->crc));
+	g->state = sosnap_alloc(g->nr, sizeof(*g->state));
+	g->listed = true;
 }
 
 const char *sosnap_golddevs_find(struct sosnap_golddevs *g, const struct sosnap_reply_gold *gold,
 				 const char *store)
 {
-	const struct sosnap_block *best = NULL;
+	const struct sosnap_block *best = NULL, *rival = NULL;
 	char size[SOSNAP_UNITS_LEN];
 
-	if (!g->listed) {
-		if (sosnap_blocks_get(&g->blocks, &g->nr))
-			return NULL;
-		g->crc = sosnap_alloc(g->nr, sizeof(*g->crc));
-		g->state = sosnap_alloc(g->nr, sizeof(*g->state));
-		g->listed = true;
+	list_blocks(g);
+	if (!g->listed)
+		return NULL;
+	for (size_t i = 0; i < g->nr; i++) {
+		const struct sosnap_block *b = &g->blocks[i];
+
+		if (!block_holds(g, i, gold))
+			continue;
+		if (!best || rank(b) > rank(best)) {
+			best = b;
+			rival = NULL;
+		} else if (rank(b) == rank(best)) {
+			rival = b;
+		}
 	}
-	for (size_t i = 0; i < g->nr; i++)
-		if (block_holds(g, i, gold) && (!best || rank(&g->blocks[i]) > rank(best)))
-			best = &g->blocks[i];
-	if (!best)
+	if (!best) {
 		sosnap_error("no block device holds the gold image '%s' (%s, %llu bytes) of store '%s': attach it (a file by 'losetup --find --show --read-only <file>') or name it by --gold-device",
 			     gold->name, sosnap_units_format(gold->sectors << 9, size),
 			     (unsigned long long)gold->sectors << 9, store);
-	return best ? best->path : NULL;
+		return NULL;
+	}
+	if (rival && !best->ours) {
+		sosnap_error("%s and %s both look like the gold image '%s' of store '%s': say by --gold-device which one it is",
+			     best->path, rival->path, gold->name, store);
+		return NULL;
+	}
+	return best->path;
 }

@@ -32,8 +32,9 @@ void sosnap_golddevs_free(struct sosnap_golddevs *g);
  * @gold:  what the store knows of it
  * @store: the store, for the error
  * Return: a path that lives as long as @g, or NULL after saying what to do.
- * Of several, one that snapshots use already is taken, then a whole device, then
- * one that nothing else is built on.
+ * Of several, one that snapshots use already is taken, then the only one that
+ * nothing else is built on. A copy looks the same but may have been changed where
+ * the samples are not: when nothing tells them apart, the user must.
  */
 const char *sosnap_golddevs_find(struct sosnap_golddevs *g, const struct sosnap_reply_gold *gold,
 				 const char *store);

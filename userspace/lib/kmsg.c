@@ -24,7 +24,7 @@ int sosnap_kmsg_mark(void)
 	return fd;
 }
 
-/* "table: 254:0: sosnap-store: reason" -> "sosnap-store: reason" */
+/* "table: 254:0: <target>: <reason>" -> "<target>: <reason>" */
 static char *skip_device(char *s)
 {
 	char *p;
@@ -35,6 +35,29 @@ static char *skip_device(char *s)
 	while (isdigit((unsigned char)*p) || *p == ':')
 		p++;
 	return *p == ' ' ? p + 1 : s;
+}
+
+/* What the errno and the caller's sentence do not say already */
+static char *core_of(char *s)
+{
+	static const char *const prefixes[] = { "sosnap: ", "sosnap-store: " };
+	char *p, *end;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (!strncmp(s, prefixes[i], strlen(prefixes[i]))) {
+			s += strlen(prefixes[i]);
+			break;
+		}
+	/* "<store>: message <words>: <reason>" */
+	p = strstr(s, ": message ");
+	p = p ? strstr(p + 2, ": ") : NULL;
+	if (p)
+		s = p + 2;
+	/* "<reason> (-EINVAL)" */
+	end = strstr(s, " (-E");
+	if (end)
+		*end = 0;
+	return s;
 }
 
 /* The words of one record of /dev/kmsg, or NULL if it is not about us */
@@ -55,7 +78,7 @@ static char *record_reason(char *record)
 	text = skip_device(text + strlen("device-mapper: "));
 	if (!strncmp(text, "ioctl: ", 7))
 		return NULL;
-	return text;
+	return core_of(text);
 }
 
 char *sosnap_kmsg_reason(int mark)

@@ -12,7 +12,7 @@ int sosnap_activation_init(struct sosnap_activation *a, const struct sosnap_stor
 	memset(a, 0, sizeof(*a));
 	a->store = store;
 	a->explicit_gold = explicit_gold;
-	a->read_only = read_only;
+	a->read_only = read_only || !strcmp(store->st.state, "ro");
 	sosnap_dm_batch_begin();
 	return sosnap_store_golds(store, &a->golds, &a->nr_golds);
 }

@@ -26,6 +26,9 @@ struct sosnap_store {
 	struct sosnap_reply_store st;
 };
 
+/* Most snapshots that one message creates or removes */
+#define SOSNAP_STORE_AT_ONCE 64
+
 /* <store>/<snap>, both valid names */
 struct sosnap_ref {
 	char store[SOSNAP_NAME_LEN];
