@@ -146,6 +146,10 @@ const char *sosnap_golddevs_find(struct sosnap_golddevs *g, const struct sosnap_
 	list_blocks(g);
 	if (!g->listed)
 		return NULL;
+	if (!strcmp(g->failed, gold->name)) {
+		g->silent++;
+		return NULL;
+	}
 	for (size_t i = 0; i < g->nr; i++) {
 		const struct sosnap_block *b = &g->blocks[i];
 
@@ -158,6 +162,8 @@ const char *sosnap_golddevs_find(struct sosnap_golddevs *g, const struct sosnap_
 			rival = b;
 		}
 	}
+	if (!best || (rival && !best->ours))
+		strscpy(g->failed, gold->name, sizeof(g->failed));
 	if (!best) {
 		sosnap_error("no block device holds the gold image '%s' (%s, %llu bytes) of store '%s': attach it (a file by 'losetup --find --show --read-only <file>') or name it by --gold-device",
 			     gold->name, sosnap_units_format(gold->sectors << 9, size),

@@ -22,6 +22,8 @@ struct sosnap_golddevs {
 	u32 *crc;		/* of blocks[i] ... */
 	u8 *state;		/* ... 0: not read, 1: read, 2: unreadable */
 	bool listed;
+	char failed[SOSNAP_NAME_LEN];	/* the gold image that was not found last */
+	u64 silent;		/* how often it was looked for after that was said */
 };
 
 void sosnap_golddevs_free(struct sosnap_golddevs *g);

@@ -20,6 +20,9 @@ int sosnap_activation_init(struct sosnap_activation *a, const struct sosnap_stor
 void sosnap_activation_exit(struct sosnap_activation *a)
 {
 	sosnap_dm_batch_end();
+	if (a->devs.silent)
+		sosnap_error("%llu more snapshots need that gold image too",
+			     (unsigned long long)a->devs.silent);
 	free(a->golds);
 	sosnap_golddevs_free(&a->devs);
 }
