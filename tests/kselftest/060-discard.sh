@@ -78,7 +78,8 @@ records=$(stat_of log_records)
 start=$SECONDS
 ok "discard of 1 TiB" timeout 30 blkdiscard $dm/st-huge
 at_most "takes seconds" 15 $((SECONDS - start))
-at_most "and few records" $((records + 600)) "$(stat_of log_records)"
+# the block layer makes requests of 4 GiB less a block of it: two ends and a middle each
+at_most "and few records" $((records + 1024)) "$(stat_of log_records)"
 for i in 1 2 3 4; do
 	ok "what was at $i is zeros" "$BLK" check $dm/st-huge $((i << 28)) 8 zero
 done
@@ -91,4 +92,9 @@ snap_up huge
 ok "it can be written again" "$BLK" check $dm/st-huge $((huge / 2)) 16 5
 ok "and is zeros around" "$BLK" check $dm/st-huge $((huge / 2 + 16)) 2048 zero
 ok "from the start" "$BLK" check $dm/st-huge 0 2048 zero
+store_down
+extents=$("$SOSNAP" store dump "$low" | awk '/^extents/ { on = 1 } /^journal:/ { on = 0 }
+	on && $1 == 3 { n++ } END { print n + 0 }')
+at_most "on disk it is what was written, and zeros around it" 4 "$extents"
+at_least "which is there" 2 "$extents"
 finish

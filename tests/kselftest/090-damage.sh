@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 needs od
 
-setup 16M 64M 1M
+setup 16M 32M 1M
 for name in a b c; do
 	snap_new "$name"
 	snap_up "$name"
@@ -17,12 +17,12 @@ for name in a b c; do
 done
 store_down
 ok "the store is clean" store_check
-must dd if="$disk" of="$tmp/good" bs=1M count=64 iflag=direct status=none
+must dd if="$disk" of="$tmp/good" bs=1M count=32 iflag=direct status=none
 
 restore()
 {
 	store_down
-	must dd if="$tmp/good" of="$disk" bs=1M count=64 oflag=direct status=none
+	must dd if="$tmp/good" of="$disk" bs=1M count=32 oflag=direct status=none
 }
 
 poke() # BYTE OFFSET, COUNT: overwrite with noise
@@ -115,22 +115,22 @@ store_up
 snap_up a
 must "$BLK" write $dm/st-a 8 8 11 dsync
 must "$BLK" write $dm/st-a 24 8 12 dsync
-image=$(scratch 1 64M)
+image=$(scratch 1 32M)
 crash_image "$image"
 store_down
 # ... of which the second is torn, or comes from another store or lap
 tail=$("$SOSNAP" store dump "$image" | awk '/^journal tail:/ { print $3 }')
 commit2=$(((257 + tail + 1) * 4096))
-must dd if="$image" of="$tmp/image" bs=1M count=64 iflag=direct status=none
+must dd if="$image" of="$tmp/image" bs=1M count=32 iflag=direct status=none
 torn()
 {
-	must dd if="$image" of="$disk" bs=1M count=64 iflag=direct oflag=direct status=none
+	must dd if="$image" of="$disk" bs=1M count=32 iflag=direct oflag=direct status=none
 	must dd if=/dev/zero of="$disk" bs=1 seek=$((commit2 + 70)) count=20 conv=notrunc,fsync status=none
 	blockdev --flushbufs "$disk"
 }
 foreign()
 {
-	must dd if="$image" of="$disk" bs=1M count=64 iflag=direct oflag=direct status=none
+	must dd if="$image" of="$disk" bs=1M count=32 iflag=direct oflag=direct status=none
 	# the first commit once more, where the second was: right but for place and number
 	must dd if="$image" of="$disk" bs=4096 skip=$((257 + tail)) seek=$((257 + tail + 1)) count=1 \
 		iflag=direct oflag=direct status=none

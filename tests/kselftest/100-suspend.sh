@@ -37,7 +37,7 @@ cat "$tmp/run.out"
 at_least "of which there were some" 4 "$rounds"
 same "the table is the reloaded one" 1 "$(dmsetup table st | grep -c error_if_no_space)"
 
-refused "a second activation of the store" "already" \
+refused "a second activation of the store" "active under another name" \
 	dmsetup create st2 --table "0 $(sectors_of "$low") sosnap-store $low"
 refused "of the snapshot" "already" dmsetup create st-a2 --table "$(snap_table a)"
 ok "which leave the first alone" "$MODEL" verify $dm/st-a --model "$tmp/a"

@@ -89,7 +89,7 @@ set_field 72 00
 
 # a device that holds no store, or half of one
 must dd if=/dev/zero of="$disk" bs=1M count=2 oflag=direct status=none
-refuse_unchanged "no store" "holds no sosnap store"
+refuse_unchanged "no store" "holds no store"
 must dd if="$tmp/good" of="$disk" bs=1M count=32 oflag=direct status=none
 must dmsetup create half --table "0 32768 linear $disk 0"
 refused "a device that is smaller than its store" "smaller than the store" \

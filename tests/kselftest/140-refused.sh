@@ -30,7 +30,7 @@ other=$(new_loop 32M)
 other_size=$(sectors_of "$other")
 wrong_store "no device" "wanted" ""
 wrong_store "a device that is not there" "cannot be opened" /dev/none
-wrong_store "a device without a store" "no sosnap store" "$other" "$other_size"
+wrong_store "a device without a store" "holds no store" "$other" "$other_size"
 wrong_store "an unknown option" "unknown option" "$other 1 bogus"
 wrong_store "an option without its value" "unknown option, or one that lacks its value" "$other 1 map_memory"
 wrong_store "a value out of range" "map_memory" "$other 2 map_memory 0"
@@ -38,7 +38,7 @@ wrong_store "a value that is no number" "low_water" "$other 2 low_water much"
 wrong_store "more options than said" "more arguments" "$other 1 read_only error_if_no_space"
 wrong_store "fewer than said" "not enough arguments" "$other 4 read_only"
 wrong_store "a number of options that is none" "invalid number" "$other many"
-wrong_store "a store that is active" "active already" "$low"
+wrong_store "a store that is active" "active under another name" "$low"
 
 # --- table lines of snapshots ---------------------------------------------------
 
@@ -56,7 +56,7 @@ wrong_snap "a store that is none" "not a sosnap-store" "$other 2 $gold"
 wrong_snap "a store that is not there" "activate the store" "/dev/none 2 $gold"
 wrong_snap "its own store as gold" "gold" "$dm/st 2 $dm/st"
 wrong_snap "a gold that is not there" "gold device cannot be opened" "$dm/st 2 /dev/none"
-wrong_snap "a gold of another size" "another size" "$dm/st 2 $other"
+wrong_snap "a gold of another size" "wrong size" "$dm/st 2 $other"
 wrong_snap "another size than the snapshot's" "another size" "$dm/st 2 $gold" 8192
 wrong_snap "a snapshot that is active" "active already" "$dm/st 1 $gold"
 
