@@ -50,17 +50,34 @@ u8 *io_ram_disk(struct io_ram *ram, u64 blk)
 {
 	if (blk >= ram->io.nr_blocks)
 		abort();
-	if (!ram->disk[blk])
+	if (!ram->disk[blk]) {
 		ram->disk[blk] = must(calloc(1, SOSNAP_BLOCK_SIZE));
+		if (ram->lower && ram->lower[blk])
+			memcpy(ram->disk[blk], ram->lower[blk], SOSNAP_BLOCK_SIZE);
+	}
 	return ram->disk[blk];
+}
+
+static const u8 *page(const struct io_ram *ram, u64 blk)
+{
+	if (ram->disk[blk] || !ram->lower)
+		return ram->disk[blk];
+	return ram->lower[blk];
 }
 
 static void disk_read(struct io_ram *ram, u64 blk, void *data)
 {
-	if (ram->disk[blk])
-		memcpy(data, ram->disk[blk], SOSNAP_BLOCK_SIZE);
+	const u8 *from = page(ram, blk);
+
+	if (from)
+		memcpy(data, from, SOSNAP_BLOCK_SIZE);
 	else
 		memset(data, 0, SOSNAP_BLOCK_SIZE);
+}
+
+void io_ram_read(struct io_ram *ram, u64 blk, void *data)
+{
+	disk_read(ram, blk, data);
 }
 
 static void disk_write(struct io_ram *ram, u64 blk, const void *data)
@@ -269,6 +286,11 @@ void io_ram_submit(struct io_ram *ram, u64 blk, u32 nr, const void *data)
 		disk_write(ram, blk + i, (const u8 *)data + (size_t)i * SOSNAP_BLOCK_SIZE);
 }
 
+void io_ram_sync(struct io_ram *ram)
+{
+	ram->stable = ram->log_nr;
+}
+
 /* PREFLUSH: what came before is stable before the first block is written. */
 static int ram_write(struct sosnap_io *io, u64 blk, u32 nr, const void *data)
 {
@@ -331,26 +353,31 @@ void io_ram_drop_cache(struct io_ram *ram)
 	}
 }
 
-static void pages_free(u8 **page, u64 nr)
+static void pages_free(u8 **pages, u64 nr)
 {
 	u64 i;
 
-	for (i = 0; page && i < nr; i++)
-		free(page[i]);
-	free(page);
+	for (i = 0; pages && i < nr; i++)
+		free(pages[i]);
+	free(pages);
 }
 
-static u8 **pages_copy(u8 **page, u64 nr)
+static u8 *page_copy(const u8 *from)
 {
-	u8 **copy = must(calloc(nr, sizeof(*copy)));
+	u8 *copy = must(malloc(SOSNAP_BLOCK_SIZE));
+
+	memcpy(copy, from, SOSNAP_BLOCK_SIZE);
+	return copy;
+}
+
+static u8 **pages_copy(const struct io_ram *ram)
+{
+	u8 **copy = must(calloc(ram->io.nr_blocks, sizeof(*copy)));
 	u64 i;
 
-	for (i = 0; i < nr; i++) {
-		if (!page[i])
-			continue;
-		copy[i] = must(malloc(SOSNAP_BLOCK_SIZE));
-		memcpy(copy[i], page[i], SOSNAP_BLOCK_SIZE);
-	}
+	for (i = 0; i < ram->io.nr_blocks; i++)
+		if (page(ram, i))
+			copy[i] = page_copy(page(ram, i));
 	return copy;
 }
 
@@ -362,6 +389,7 @@ u32 io_ram_free(struct io_ram *ram)
 	violations = ram->violations;
 	pages_free(ram->disk, ram->io.nr_blocks);
 	pages_free(ram->base, ram->io.nr_blocks);
+	pages_free(ram->shadow, ram->io.nr_blocks);
 	free(ram->cache);
 	free(ram->log);
 	free(ram);
@@ -371,7 +399,9 @@ u32 io_ram_free(struct io_ram *ram)
 void io_ram_log_begin(struct io_ram *ram)
 {
 	pages_free(ram->base, ram->io.nr_blocks);
-	ram->base = pages_copy(ram->disk, ram->io.nr_blocks);
+	pages_free(ram->shadow, ram->io.nr_blocks);
+	ram->base = pages_copy(ram);
+	ram->shadow = NULL;
 	ram->logging = true;
 	ram->log_nr = 0;
 	ram->stable = 0;
@@ -396,6 +426,35 @@ u64 io_ram_log_blk(const struct io_ram *ram, u32 write)
 	return ram->log[write].blk;
 }
 
+const u8 *io_ram_log_data(const struct io_ram *ram, u32 write)
+{
+	return ram->log[write].data;
+}
+
+/* Bring the shadow to the disk after so many writes; cheap in rising order. */
+static void shadow_move(struct io_ram *ram, u32 to)
+{
+	u64 i;
+
+	if (ram->shadow && ram->shadow_at > to) {
+		pages_free(ram->shadow, ram->io.nr_blocks);
+		ram->shadow = NULL;
+	}
+	if (!ram->shadow) {
+		ram->shadow = must(calloc(ram->io.nr_blocks, sizeof(*ram->shadow)));
+		for (i = 0; i < ram->io.nr_blocks; i++)
+			if (ram->base[i])
+				ram->shadow[i] = page_copy(ram->base[i]);
+		ram->shadow_at = 0;
+	}
+	for (; ram->shadow_at < to; ram->shadow_at++) {
+		const struct io_ram_write *w = &ram->log[ram->shadow_at];
+
+		free(ram->shadow[w->blk]);
+		ram->shadow[w->blk] = page_copy(w->data);
+	}
+}
+
 struct io_ram *io_ram_crash(struct io_ram *ram, struct io_ram_point point,
 			    const struct io_ram_fate *fate)
 {
@@ -403,21 +462,18 @@ struct io_ram *io_ram_crash(struct io_ram *ram, struct io_ram_point point,
 	u32 i, sector;
 
 	memcpy(after->io.uuid, ram->io.uuid, sizeof(after->io.uuid));
-	free(after->disk);
-	after->disk = pages_copy(ram->base, ram->io.nr_blocks);
-	for (i = 0; i < point.written; i++) {
+	shadow_move(ram, point.stable);
+	after->lower = ram->shadow;
+	for (i = point.stable; i < point.written; i++) {
 		const struct io_ram_write *w = &ram->log[i];
-		u8 *disk = io_ram_disk(after, w->blk);
 
 		for (sector = 0; sector < SOSNAP_BLOCK_SECTORS; sector++) {
-			bool keep = i < point.stable;
+			bool keep = fate && fate->keep ? fate->keep(fate->ctx, i, sector) :
+				    io_ram_random(&ram->seed) & 1;
 
-			if (!keep && fate && fate->keep)
-				keep = fate->keep(fate->ctx, i, sector);
-			else if (!keep)
-				keep = io_ram_random(&ram->seed) & 1;
 			if (keep)
-				memcpy(disk + sector * 512, w->data + sector * 512, 512);
+				memcpy(io_ram_disk(after, w->blk) + sector * 512,
+				       w->data + sector * 512, 512);
 		}
 	}
 	return after;

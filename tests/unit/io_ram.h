@@ -48,10 +48,13 @@ struct io_ram {
 	u32 most_held;
 	u32 violations;
 	/* private */
-	u8 **disk;			/* NULL: zeros */
+	u8 **disk;			/* NULL: as in lower */
+	u8 *const *lower;		/* of the device that crashed; NULL: zeros */
 	struct io_ram_cached **cache;
 	bool logging;
 	u8 **base;			/* the disk when the log was begun */
+	u8 **shadow;			/* and after the first shadow_at writes */
+	u32 shadow_at;
 	struct io_ram_write *log;
 	u32 log_nr;
 	u32 log_max;
@@ -67,6 +70,8 @@ void io_ram_drop_cache(struct io_ram *ram);	/* what is dirty is lost */
 
 /* A plain write of the I/O path: on the disk, but not stable before a flush. */
 void io_ram_submit(struct io_ram *ram, u64 blk, u32 nr, const void *data);
+void io_ram_sync(struct io_ram *ram);		/* a plain flush of the device */
+void io_ram_read(struct io_ram *ram, u64 blk, void *data);	/* past the cache */
 
 /*
  * Crashes. The log is a list of writes of one block each. At a crash, writes
@@ -88,6 +93,8 @@ void io_ram_log_begin(struct io_ram *ram);
 struct io_ram_point io_ram_now(const struct io_ram *ram);
 struct io_ram_point io_ram_point_at(const struct io_ram *ram, u32 written);
 u64 io_ram_log_blk(const struct io_ram *ram, u32 write);
+const u8 *io_ram_log_data(const struct io_ram *ram, u32 write);
+/* The new device is good until the next crash of @ram, which stays as it is. */
 struct io_ram *io_ram_crash(struct io_ram *ram, struct io_ram_point point,
 			    const struct io_ram_fate *fate);
 

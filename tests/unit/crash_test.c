@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Crash simulator. A workload runs on a device that keeps a log of its writes;
+ * every write is a point where power may fail. For each point devices are made
+ * that have lost, kept and torn (at 512 bytes) what was not flushed: all of
+ * them where these are few, else a sample. On each a recovery runs, the result
+ * is judged (store_env.h, M1 to M3) and checked; some crash again during the
+ * recovery; some go on with the workload and crash later.
+ *
+ * CRASH_RECOVERIES=<n>  recoveries of the long test (30000)
+ * CRASH_SEED=<n>        another sample
+ *
+ * The same with bugs planted, each of which has to be found.
+ */
+#include "store_env.h"
+#include "testlib.h"
+
+#define STORE_BLOCKS	2048U
+#define FEW_SECTORS	8U	/* all subsets of so many are tried */
+
+static u64 env_number(const char *name, u64 otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+/* What survives of the writes that were not flushed. */
+struct outcome {
+	enum { KEEP_MASK, KEEP_BLOCKS, KEEP_SECTORS } how;
+	u64 mask;	/* KEEP_MASK: bit 8 * write + sector, from the first such write */
+	u64 seed;
+	u32 first;
+};
+
+static bool keep(void *ctx, u32 write, u32 sector)
+{
+	struct outcome *o = ctx;
+	u64 bit = (u64)(write - o->first) * SOSNAP_BLOCK_SECTORS + sector;
+	u64 seed = o->seed + (write - o->first);
+
+	switch (o->how) {
+	case KEEP_BLOCKS:
+		return io_ram_random(&seed) & 1;
+	case KEEP_SECTORS:
+		seed += bit << 32;
+		return io_ram_random(&seed) & 1;
+	default:
+		return o->mask >> min_t(u64, bit, 63) & 1;
+	}
+}
+
+struct sim {
+	struct se *se;
+	u64 recoveries;
+	u64 again;	/* of these, after a crash during a recovery */
+	u64 points;
+	const char *why;	/* the first that was wrong */
+	char text[400];
+};
+
+static u64 all_recoveries, all_again, all_points;
+
+/* As if no checksum had been compared: every block and commit gets a right one. */
+static void forge(struct io_ram *after)
+{
+	u64 blk;
+
+	for (blk = 0; blk < after->io.nr_blocks; blk++) {
+		u8 data[SOSNAP_COMMIT_BLOCKS * SOSNAP_BLOCK_SIZE];
+		const struct sosnap_disk_header *h = (void *)data;
+		u32 magic, blocks = 1, i;
+
+		io_ram_read(after, blk, data);
+		magic = le32_to_cpu(h->magic);
+		if (magic == SOSNAP_MAGIC_COMMIT && le32_to_cpu(h->count) <= SOSNAP_COMMIT_SLOTS)
+			blocks = sosnap_commit_blocks(le32_to_cpu(h->count));
+		else if (magic != SOSNAP_MAGIC_SUPER && magic != SOSNAP_MAGIC_NODE &&
+			 magic != SOSNAP_MAGIC_BITMAP && magic != SOSNAP_MAGIC_SUMMARY)
+			continue;
+		if (blk + blocks > after->io.nr_blocks)
+			continue;
+		for (i = 1; i < blocks; i++)
+			io_ram_read(after, blk + i, data + i * SOSNAP_BLOCK_SIZE);
+		sosnap_seal(data, blocks * SOSNAP_BLOCK_SIZE);
+		memcpy(io_ram_disk(after, blk), data, SOSNAP_BLOCK_SIZE);
+	}
+}
+
+static const char *wrong(struct sim *sim, struct io_ram_point point, const char *why)
+{
+	if (why && !sim->why) {
+		snprintf(sim->text, sizeof(sim->text), "after %u of %u writes, %u flushed: %s",
+			 point.written, sim->se->ram->log_nr, point.stable, why);
+		sim->why = sim->text;
+	}
+	return why;
+}
+
+/* Recover and judge; the device is left closed. */
+static const char *recover(struct sim *sim, struct io_ram_point point, struct io_ram *after,
+			   u32 *which)
+{
+	struct sosnap_meta m;
+	const char *why;
+
+	sim->recoveries++;
+	if (sim->se->plant == SE_PLANT_NO_CHECKSUM)
+		forge(after);
+	if (se_recover(&after->io, &m, sim->se->plant))
+		return wrong(sim, point, "it cannot be recovered");
+	why = se_judge(sim->se, point, after, &m, which);
+	sosnap_meta_close(&m);
+	io_ram_drop_cache(after);
+	if (!why)
+		why = se_check(&after->io, NULL);
+	return wrong(sim, point, why);
+}
+
+static struct io_ram *crash(struct sim *sim, struct io_ram_point point, struct outcome *o)
+{
+	struct io_ram_fate fate = { .keep = keep, .ctx = o };
+
+	o->first = point.stable;
+	return io_ram_crash(sim->se->ram, point, &fate);
+}
+
+static void free_quietly(struct sim *sim, struct io_ram *after)
+{
+	u32 violations = io_ram_free(after);
+
+	/* a recovery that gave up may leave what it likes */
+	if (!sim->why)
+		assert_int_equal(violations, 0);
+}
+
+static void one(struct sim *sim, struct io_ram_point point, struct outcome *o)
+{
+	struct io_ram *after = crash(sim, point, o);
+	u32 which;
+
+	recover(sim, point, after, &which);
+	free_quietly(sim, after);
+}
+
+/* Crash, crash again within the recovery, and recover from that. */
+static void twice(struct sim *sim, struct io_ram_point point, struct outcome *o, u32 times)
+{
+	struct io_ram *after = crash(sim, point, o);
+	struct sosnap_meta m;
+	u32 which, i;
+
+	io_ram_log_begin(after);
+	if (se_recover(&after->io, &m, sim->se->plant)) {
+		wrong(sim, point, "it cannot be recovered");
+		free_quietly(sim, after);
+		return;
+	}
+	for (i = 0; i < times; i++) {
+		u32 at = 1 + io_ram_random(&sim->se->seed) % after->log_nr;
+		struct outcome second = {
+			.how = io_ram_random(&sim->se->seed) & 1 ? KEEP_BLOCKS : KEEP_SECTORS,
+			.seed = io_ram_random(&sim->se->seed),
+		};
+		struct io_ram_fate fate = { .keep = keep, .ctx = &second };
+		struct io_ram_point then = io_ram_point_at(after, at);
+		struct io_ram *again;
+
+		second.first = then.stable;
+		again = io_ram_crash(after, then, &fate);
+		sim->again++;
+		recover(sim, point, again, &which);
+		free_quietly(sim, again);
+	}
+	sosnap_meta_close(&m);
+	free_quietly(sim, after);
+}
+
+/* All that may be left, where that is few; else nothing, all, and a sample. */
+static void crash_here(struct sim *sim, struct io_ram_point point, u32 sample)
+{
+	u32 lost = point.written - point.stable, i;
+	struct outcome o = { .how = KEEP_MASK };
+
+	sim->points++;
+	if (lost * SOSNAP_BLOCK_SECTORS <= FEW_SECTORS) {
+		for (i = 0; i < 1U << lost * SOSNAP_BLOCK_SECTORS; i++) {
+			o.mask = i;
+			one(sim, point, &o);
+		}
+		return;
+	}
+	one(sim, point, &o);
+	o.mask = U64_MAX;
+	one(sim, point, &o);
+	for (i = 0; i < sample; i++) {
+		o.how = io_ram_random(&sim->se->seed) & 1 ? KEEP_BLOCKS : KEEP_SECTORS;
+		o.seed = io_ram_random(&sim->se->seed);
+		one(sim, point, &o);
+	}
+}
+
+static void sim_end(struct sim *sim)
+{
+	all_recoveries += sim->recoveries;
+	all_again += sim->again;
+	all_points += sim->points;
+	se_free(sim->se);
+}
+
+/* A first write, an overwrite, a discard, a removal, each with its flush. */
+static void small_life(struct se *se)
+{
+	se_create(se);
+	se_checkpoint(se, 0);
+	se_log_begin(se);
+	se_write(se, &se->now.snap[SE_SNAPS - 1], 3, 2);
+	se_flush(se);
+	se_write(se, &se->now.snap[SE_SNAPS - 1], 4, 2);
+	se_zero(se, &se->now.snap[SE_SNAPS - 1], 3, 1);
+	se_flush(se);
+	se_checkpoint(se, 0);
+	se_write(se, &se->now.snap[SE_SNAPS - 1], 3, 1);
+	se_flush(se);
+	se_create(se);
+	se_remove(se, &se->now.snap[SE_SNAPS - 1]);
+	se_checkpoint(se, 0);
+}
+
+static void every_outcome_of_a_small_workload(void **state)
+{
+	struct sim sim = { .se = se_new(STORE_BLOCKS, 1) };
+	u32 at;
+
+	small_life(sim.se);
+	for (at = 0; at <= sim.se->ram->log_nr && !sim.why; at++)
+		crash_here(&sim, io_ram_point_at(sim.se->ram, at), 64);
+	if (sim.why)
+		fail_msg("%s", sim.why);
+	sim_end(&sim);
+}
+
+/* Crash at every write of so many steps, then go on from one of the crashes. */
+static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
+{
+	struct se *se = sim->se;
+	u32 i, at, next;
+
+	se_log_begin(se);
+	for (i = 0; i < steps; i++)
+		se_step(se);
+	next = se_random(se, se->ram->log_nr + 1);
+	for (at = 0; at <= se->ram->log_nr && !sim->why && sim->recoveries < most; at++) {
+		struct io_ram_point point = io_ram_point_at(se->ram, at);
+		u32 lost = point.written - point.stable, k;
+		struct outcome o = { .how = KEEP_MASK, .mask = at & 1 ? U64_MAX : 0 };
+
+		sim->points++;
+		one(sim, point, &o);
+		for (k = 0; k < sample && lost; k++) {
+			o.how = k & 1 ? KEEP_BLOCKS : KEEP_SECTORS;
+			o.seed = io_ram_random(&se->seed);
+			one(sim, point, &o);
+		}
+		if (se_random(se, se->plant == SE_PLANT_STALE_SUPER_LAST ? 2 : 24) == 0)
+			twice(sim, point, &o, 6);
+	}
+	if (!sim->why) {
+		struct io_ram_point point = io_ram_point_at(se->ram, next);
+		struct outcome o = { .how = KEEP_SECTORS, .seed = io_ram_random(&se->seed) };
+		struct io_ram *after = crash(sim, point, &o);
+		u32 which;
+
+		if (recover(sim, point, after, &which))
+			free_quietly(sim, after);
+		else
+			se_go_on(se, after, which);
+	}
+}
+
+static void sampled(u64 seed, u64 most, enum se_plant plant, struct sim *sim)
+{
+	memset(sim, 0, sizeof(*sim));
+	sim->se = se_new(STORE_BLOCKS, seed);
+	sim->se->concurrent = seed & 1 ? 0 : 5;
+	sim->se->ram->lazy = seed & 2 ? 0 : 3;
+	sim->se->plant = plant;
+	if (plant == SE_PLANT_RELEASE_EARLY)
+		sim->se->concurrent = 2;
+	while (!sim->why && sim->recoveries < most)
+		epoch(sim, 40, 2, most);
+}
+
+static void samples_of_long_workloads(void **state)
+{
+	u64 most = env_number("CRASH_RECOVERIES", 30000), seed = env_number("CRASH_SEED", 1);
+	u64 done = 0;
+
+	while (done < most) {
+		struct sim sim;
+
+		sampled(seed, min_t(u64, most - done, 2500), SE_PLANT_NONE, &sim);
+		if (sim.why)
+			fail_msg("seed %llu: %s", (unsigned long long)seed, sim.why);
+		done += sim.recoveries;
+		sim_end(&sim);
+		seed++;
+	}
+}
+
+static void plant_is_found(enum se_plant plant, const char *name)
+{
+	u64 seed, recoveries = 0;
+	bool found = false;
+
+	for (seed = 1; seed <= 16 && !found; seed++) {
+		struct sim sim;
+
+		sampled(seed, 1000, plant, &sim);
+		found = sim.why;
+		recoveries += sim.recoveries;
+		if (found)
+			print_message("# %s: found after %llu recoveries: %s\n", name,
+				      (unsigned long long)recoveries, sim.why);
+		sim_end(&sim);
+	}
+	if (!found)
+		fail_msg("%s: not found in %llu recoveries", name, (unsigned long long)recoveries);
+}
+
+static void planted_bugs_are_found(void **state)
+{
+	plant_is_found(SE_PLANT_COMMIT_UNFLUSHED, "commit without flush");
+	plant_is_found(SE_PLANT_SUPER_UNFLUSHED, "superblock before its nodes");
+	plant_is_found(SE_PLANT_RELEASE_EARLY, "blocks freed before the superblock");
+	plant_is_found(SE_PLANT_NO_CHECKSUM, "checksums not compared");
+	plant_is_found(SE_PLANT_STALE_SUPER_LAST, "good superblock overwritten first");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_outcome_of_a_small_workload),
+		cmocka_unit_test(samples_of_long_workloads),
+		cmocka_unit_test(planted_bugs_are_found),
+	};
+	int r = cmocka_run_group_tests_name("sosnap_crash", tests, NULL, NULL);
+
+	print_message("# %llu recoveries from %llu crash points, %llu of them of a second crash\n",
+		      (unsigned long long)all_recoveries, (unsigned long long)all_points,
+		      (unsigned long long)all_again);
+	return r;
+}

@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "store_env.h"
+#include "change.h"
+#include "extent.h"
+#include "testlib.h"
+
+static struct se *hooked;	/* whose checkpoint is under way */
+
+static void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+u32 se_random(struct se *se, u32 below)
+{
+	return io_ram_random(&se->seed) % below;
+}
+
+static bool owned(u64 store)
+{
+	return store && store != SOSNAP_STORE_ZERO;
+}
+
+/* Commits and flushes. */
+
+static void remember(struct se *se, u32 from, u32 to)
+{
+	struct se_commit *c;
+
+	se->commit = must(realloc(se->commit, (se->nr_commits + 1) * sizeof(*c)));
+	c = &se->commit[se->nr_commits++];
+	c->from = from;
+	c->to = to;
+	c->state = se->now;
+}
+
+static int commit_write(struct se *se, const struct sosnap_disk_record *slots, u32 nr)
+{
+	struct sosnap_journal *j = &se->m.journal;
+	u32 blocks = sosnap_commit_blocks(nr);
+	u8 *buf;
+	u64 pos;
+	int r;
+
+	if (se->plant != SE_PLANT_COMMIT_UNFLUSHED)
+		return sosnap_journal_write(&se->ram->io, &se->m.super, j, slots, nr);
+	r = sosnap_journal_place(j, blocks, &pos);
+	if (r)
+		return r;
+	buf = must(calloc(blocks, SOSNAP_BLOCK_SIZE));
+	memcpy(buf + sizeof(struct sosnap_disk_header), slots, nr * sizeof(*slots));
+	sosnap_journal_encode(&se->ram->io, &se->m.super, pos, j->seq, nr, buf);
+	io_ram_submit(se->ram, se->m.super.journal_blk + pos, blocks, buf);
+	free(buf);
+	j->head = pos + blocks;
+	j->seq++;
+	return 0;
+}
+
+static int commit(struct se *se, const struct sosnap_disk_record *slots, u32 nr)
+{
+	u32 from = se->ram->log_nr;
+	int r = commit_write(se, slots, nr);
+
+	if (r)
+		return r;
+	remember(se, from, se->ram->log_nr);
+	assert_int_equal(sosnap_meta_apply(&se->m, &se->batch, slots, nr), 0);
+	return 0;
+}
+
+/* Make room for a commit; a checkpoint merges what is committed only. */
+static bool room(struct se *se, u32 slots)
+{
+	u64 pos;
+
+	if (!sosnap_journal_place(&se->m.journal, sosnap_commit_blocks(slots), &pos))
+		return true;
+	if (se->merging)
+		return false;
+	se_checkpoint(se, 0);
+	assert_int_equal(sosnap_journal_place(&se->m.journal, sosnap_commit_blocks(slots), &pos),
+			 0);
+	return true;
+}
+
+void se_flush(struct se *se)
+{
+	if (!se->nr_slots) {
+		io_ram_sync(se->ram);
+		return;
+	}
+	/* making room may have let writers in, and one of them may have flushed */
+	if (!room(se, SE_SLOTS) || !se->nr_slots)
+		return;
+	assert_int_equal(commit(se, se->slot, se->nr_slots), 0);
+	se->nr_slots = 0;
+}
+
+/* Nothing open, and room for a commit; a checkpoint lets writers open one. */
+static void settle(struct se *se)
+{
+	u32 checkpoints;
+
+	do {
+		se_flush(se);
+		checkpoints = se->checkpoints;
+		room(se, SE_SLOTS);
+	} while (se->nr_slots || checkpoints != se->checkpoints);
+}
+
+/* Room for one more record; false: not now. */
+static bool slot_room(struct se *se)
+{
+	if (se->nr_slots == SE_SLOTS)
+		se_flush(se);
+	return se->nr_slots < SE_SLOTS;
+}
+
+/* Data. Each sector of each write is different from all others. */
+
+static void submit(struct se *se, u64 store)
+{
+	struct se_writes *w = &se->writes[store];
+	u64 data[SOSNAP_BLOCK_SIZE / sizeof(u64)];
+	u32 i;
+
+	se->version++;
+	for (i = 0; i < ARRAY_SIZE(data); i++)
+		data[i] = i % 64 ? 0 : (u64)se->version << 32 | i;
+	if (w->nr == w->max) {
+		w->max = w->max * 2 + 4;
+		w->at = must(realloc(w->at, w->max * sizeof(*w->at)));
+	}
+	w->at[w->nr++] = se->ram->log_nr;
+	io_ram_submit(se->ram, store, 1, data);
+}
+
+/* Blocks for data, as long as a checkpoint has what it may need. */
+static int alloc(struct se *se, u32 want, u64 *store, u32 *got)
+{
+	u32 tries;
+
+	for (tries = 0; tries < 3; tries++) {
+		u64 keep = sosnap_meta_reserve(&se->m, se->batch.nr + se->nr_slots + 64);
+
+		if (se->m.space.free >= keep + want &&
+		    !sosnap_space_alloc(&se->m.space, want, 1, store, got))
+			return 0;
+		if (se->merging)
+			break;
+		se_flush(se);
+		se_checkpoint(se, 0);
+	}
+	return -ENOSPC;
+}
+
+void se_write(struct se *se, struct se_snap *sn, u32 blk, u32 len)
+{
+	u32 end = min(blk + len, SE_BLKS), i;
+
+	while (blk < end) {
+		u32 run = 1, got;
+		u64 store;
+
+		if (owned(sn->map[blk])) {
+			submit(se, sn->map[blk++]);
+			continue;
+		}
+		while (blk + run < end && !owned(sn->map[blk + run]))
+			run++;
+		if (!slot_room(se) || alloc(se, run, &store, &got) || !slot_room(se))
+			return;
+		for (i = 0; i < got; i++) {
+			submit(se, store + i);
+			sn->map[blk + i] = store + i;
+		}
+		sosnap_record_fill(&se->slot[se->nr_slots++], SOSNAP_RECORD_MAP, sn->object, blk,
+				   got, store);
+		blk += got;
+	}
+}
+
+void se_zero(struct se *se, struct se_snap *sn, u32 blk, u32 len)
+{
+	u32 end = min(blk + len, SE_BLKS), i;
+
+	if (blk >= end || !slot_room(se))
+		return;
+	for (i = blk; i < end; i++)
+		sn->map[i] = SOSNAP_STORE_ZERO;
+	sosnap_record_fill(&se->slot[se->nr_slots++], SOSNAP_RECORD_ZERO, sn->object, blk,
+			   end - blk, 0);
+}
+
+/* The catalogue. Memory is changed before the commit, so room is made first. */
+
+static void change_begin(struct se *se, struct sosnap_change *c, char *why, size_t bytes)
+{
+	settle(se);
+	sosnap_change_init(c, &se->m, why, bytes);
+}
+
+static void change_end(struct se *se, struct sosnap_change *c, int r)
+{
+	if (r)
+		fprintf(stderr, "change: %s\n", c->why);
+	assert_int_equal(r, 0);
+	assert_true(c->nr > 0);
+	assert_int_equal(commit(se, c->slots, c->nr), 0);
+	sosnap_change_exit(c);
+}
+
+static void gold_name(u32 i, char *name, size_t bytes)
+{
+	snprintf(name, bytes, "gold%u", i);
+}
+
+static void gold_add(struct se *se, u32 i)
+{
+	struct sosnap_change c;
+	char why[128], name[16];
+	int r;
+
+	gold_name(i, name, sizeof(name));
+	change_begin(se, &c, why, sizeof(why));
+	se->now.gold[i] = se->m.super.next_gold;
+	r = sosnap_change_gold_add(&c, name, SE_BLKS * 8, 1, NULL, 1);
+	change_end(se, &c, r);
+}
+
+void se_create(struct se *se)
+{
+	struct sosnap_create one = { .sectors = SE_BLKS * 8 };
+	struct se_snap *sn = NULL;
+	struct sosnap_change c;
+	char why[128], gold[16], name[16];
+	u32 i;
+	int r;
+
+	for (i = 0; i < SE_SNAPS; i++)
+		if (!se->now.snap[i].live)
+			sn = &se->now.snap[i];
+	if (!sn)
+		return;
+	gold_name(se_random(se, SE_GOLDS), gold, sizeof(gold));
+	snprintf(name, sizeof(name), "s%u", ++se->names);
+	one.gold = gold;
+	one.name = name;
+	change_begin(se, &c, why, sizeof(why));
+	memset(sn, 0, sizeof(*sn));
+	sn->object = se->m.super.next_object;
+	r = sosnap_change_create(&c, &one, 1, 1);
+	sn->live = true;
+	sn->id = one.id;
+	strscpy(sn->name, name, sizeof(sn->name));
+	change_end(se, &c, r);
+}
+
+void se_remove(struct se *se, struct se_snap *sn)
+{
+	struct sosnap_change c;
+	char why[128];
+	int r;
+
+	change_begin(se, &c, why, sizeof(why));
+	r = sosnap_change_remove(&c, sn->name);
+	memset(sn, 0, sizeof(*sn));
+	change_end(se, &c, r);
+}
+
+static void change_snap(struct se *se, struct se_snap *sn)
+{
+	struct sosnap_change c;
+	char why[128], name[16];
+	int r;
+
+	change_begin(se, &c, why, sizeof(why));
+	if (se_random(se, 2)) {
+		snprintf(name, sizeof(name), "s%u", ++se->names);
+		r = sosnap_change_rename(&c, sn->name, name);
+		strscpy(sn->name, name, sizeof(sn->name));
+	} else {
+		sn->starts = !sn->starts;
+		r = sosnap_change_set_auto(&c, sn->name, sn->starts);
+	}
+	change_end(se, &c, r);
+}
+
+static struct se_snap *pick(struct se *se)
+{
+	u32 i, n = se_random(se, SE_SNAPS);
+
+	for (i = 0; i < SE_SNAPS; i++)
+		if (se->now.snap[(i + n) % SE_SNAPS].live)
+			return &se->now.snap[(i + n) % SE_SNAPS];
+	return NULL;
+}
+
+/* What writers do, also beside a checkpoint. */
+static void write_step(struct se *se)
+{
+	struct se_snap *sn = pick(se);
+	u32 blk = se_random(se, SE_BLKS), what = se_random(se, 16);
+
+	if (!sn)
+		return;
+	if (what < 8)
+		se_write(se, sn, blk, 1 + se_random(se, se_random(se, 4) ? 4 : 16));
+	else if (what < 11)
+		se_zero(se, sn, blk, 1 + se_random(se, 12));
+	else
+		se_flush(se);
+}
+
+/* Writers may come in wherever the checkpoint lets go of the space lock. */
+static void chance(struct se *se)
+{
+	if (!se->concurrent || se->busy || se_random(se, se->concurrent))
+		return;
+	se->busy = true;
+	write_step(se);
+	se->busy = false;
+}
+
+static void hook_lock(struct sosnap_meta *m)
+{
+	struct se *se = container_of(m, struct se, m);
+
+	if (se->merging)
+		chance(se);
+}
+
+static void hook_unlock(struct sosnap_meta *m)
+{
+}
+
+static void hook_fence(struct sosnap_meta *m, u32 object)
+{
+	fail_msg("cache object %u was fenced", object);
+}
+
+static const struct sosnap_meta_host host = {
+	.lock = hook_lock,
+	.unlock = hook_unlock,
+	.fence = hook_fence,
+};
+
+static const struct sosnap_io_ops *ram_ops;
+
+static int hook_flush(struct sosnap_io *io)
+{
+	u32 stable = hooked->ram->stable;
+	int r;
+
+	chance(hooked);
+	if (hooked->plant == SE_PLANT_RELEASE_EARLY)
+		sosnap_space_release(&hooked->m.space, NULL, NULL);
+	r = ram_ops->flush(io);
+	if (hooked->plant == SE_PLANT_SUPER_UNFLUSHED)
+		hooked->ram->stable = stable;
+	chance(hooked);
+	return r;
+}
+
+static int hook_write(struct sosnap_io *io, u64 blk, u32 nr, const void *data)
+{
+	bool super = blk == SOSNAP_SUPER_BLK0 || blk == SOSNAP_SUPER_BLK1;
+	int r = 0;
+
+	if (!super || hooked->busy)
+		return ram_ops->write(io, blk, nr, data);
+	chance(hooked);
+	if (hooked->plant == SE_PLANT_SUPER_UNFLUSHED)
+		io_ram_submit(hooked->ram, blk, nr, data);
+	else
+		r = ram_ops->write(io, blk, nr, data);
+	chance(hooked);
+	return r;
+}
+
+void se_checkpoint(struct se *se, u32 flags)
+{
+	u64 tail = se->m.journal.head, seq = se->m.journal.seq;
+	struct sosnap_batch merging = se->batch;
+	struct sosnap_io_ops hooks;
+	int r;
+
+	assert_false(se->merging);
+	assert_int_equal(sosnap_batch_init(&se->batch, 64), 0);
+	ram_ops = se->ram->io.ops;
+	hooks = *ram_ops;
+	hooks.flush = hook_flush;
+	hooks.write = hook_write;
+	hooked = se;
+	se->ram->io.ops = &hooks;
+	se->merging = true;
+	r = sosnap_meta_checkpoint(&se->m, &merging, tail, seq, flags);
+	se->merging = false;
+	se->ram->io.ops = ram_ops;
+	assert_int_equal(r, 0);
+	if (se->plant == SE_PLANT_SUPER_UNFLUSHED)
+		io_ram_sync(se->ram);
+	sosnap_batch_exit(&merging);
+	se->m.journal.tail = tail;
+	sosnap_meta_publish(&se->m);
+	assert_int_equal(sosnap_meta_release(&se->m, NULL, NULL), 0);
+	if (!se_random(se, 4))
+		sosnap_space_trim(&se->m.space, se_random(se, 2));
+	se->checkpoints++;
+}
+
+/* Nothing is committed before the checkpoint that passes a number over. */
+static void open_store(struct se *se)
+{
+	u32 concurrent = se->concurrent;
+	u64 commits;
+
+	se->concurrent = 0;
+
+	assert_int_equal(sosnap_meta_open(&se->m, &se->ram->io, &host), 0);
+	assert_int_equal(sosnap_batch_init(&se->batch, 64), 0);
+	assert_int_equal(sosnap_meta_replay(&se->m, &se->batch, &commits), 0);
+	assert_int_equal(commits, 0);
+	se_checkpoint(se, 0);
+	se->concurrent = concurrent;
+}
+
+static void close_store(struct se *se)
+{
+	u32 concurrent = se->concurrent;
+
+	se->concurrent = 0;
+	se_flush(se);
+	se_checkpoint(se, SOSNAP_SUPER_CLEAN);
+	sosnap_batch_exit(&se->batch);
+	sosnap_meta_close(&se->m);
+	io_ram_drop_cache(se->ram);
+	se->concurrent = concurrent;
+}
+
+void se_reopen(struct se *se)
+{
+	close_store(se);
+	open_store(se);
+}
+
+void se_step(struct se *se)
+{
+	struct se_snap *sn = pick(se);
+	u32 what = se_random(se, 64);
+
+	se->steps++;
+	if (what < 48)
+		write_step(se);
+	else if (what < 53 || !sn)
+		se_create(se);
+	else if (what < 55)
+		se_remove(se, sn);
+	else if (what < 57)
+		change_snap(se, sn);
+	else if (what < 63)
+		se_checkpoint(se, 0);
+	else
+		se_reopen(se);
+}
+
+struct se *se_new(u64 nr_blocks, u64 seed)
+{
+	struct se *se = must(calloc(1, sizeof(*se)));
+	struct sosnap_super super;
+	u32 i;
+
+	se->seed = seed;
+	se->ram = io_ram_new(nr_blocks);
+	se->ram->seed = seed * 77 + 1;
+	se->writes = must(calloc(nr_blocks, sizeof(*se->writes)));
+	sosnap_super_init(&super, "store", nr_blocks, 0, 1);
+	assert_int_equal(sosnap_meta_format(&se->ram->io, &super), 0);
+	open_store(se);
+	for (i = 0; i < SE_GOLDS; i++)
+		gold_add(se, i);
+	return se;
+}
+
+static void writes_forget(struct se *se)
+{
+	u64 i;
+
+	for (i = 0; i < se->ram->io.nr_blocks; i++)
+		se->writes[i].nr = 0;
+}
+
+void se_free(struct se *se)
+{
+	u32 violations;
+	u64 i;
+
+	for (i = 0; i < se->ram->io.nr_blocks; i++)
+		free(se->writes[i].at);
+	free(se->writes);
+	sosnap_batch_exit(&se->batch);
+	sosnap_meta_close(&se->m);
+	violations = io_ram_free(se->ram);
+	if (se->plant == SE_PLANT_NONE)
+		assert_int_equal(violations, 0);
+	free(se->commit);
+	free(se);
+}
+
+void se_log_begin(struct se *se)
+{
+	settle(se);
+	io_ram_log_begin(se->ram);
+	se->nr_commits = 0;
+	remember(se, 0, 0);
+	writes_forget(se);
+}
+
+/* Judgement. */
+
+static const char *complain(const char *fmt, u64 a, u64 b)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), fmt, (unsigned long long)a, (unsigned long long)b);
+	return text;
+}
+
+static const char *compare_map(const struct se_snap *sn, struct sosnap_meta *m)
+{
+	u64 map[SE_BLKS] = { 0 }, at = 0;
+	struct sosnap_extent e;
+	u32 i;
+	int r;
+
+	for (;; at = e.blk + e.len) {
+		r = sosnap_extent_find(sosnap_meta_live(m, SOSNAP_TREE_EXTENT), sn->object, at,
+				       &e);
+		if (r == -ENOENT)
+			break;
+		if (r)
+			return "extents cannot be read";
+		if (e.blk < at || e.blk + e.len > SE_BLKS)
+			return complain("an extent at %llu that was never written", e.blk, 0);
+		for (i = 0; i < e.len; i++)
+			map[e.blk + i] = e.store == SOSNAP_STORE_ZERO ? e.store : e.store + i;
+	}
+	for (i = 0; i < SE_BLKS; i++)
+		if (map[i] != sn->map[i])
+			return complain("block %llu is mapped to %llu", i, map[i]);
+	return NULL;
+}
+
+static const char *compare_snap(const struct se_snap *sn, struct sosnap_meta *m)
+{
+	struct sosnap_entry *e, *o;
+
+	e = sosnap_catalog_name(&m->catalog, SOSNAP_CATALOG_SNAPSHOT, sn->name);
+	if (!e || e->id != sn->id || le32_to_cpu(e->item.snapshot.object) != sn->object)
+		return complain("snapshot %llu is missing or changed", sn->id, 0);
+	if (sn->starts != !!(le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_AUTO))
+		return complain("snapshot %llu has other flags", sn->id, 0);
+	o = sosnap_catalog_get(&m->catalog, SOSNAP_CATALOG_OBJECT, sn->object);
+	if (!o || (le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_DYING))
+		return complain("cache object %llu is missing", sn->object, 0);
+	return compare_map(sn, m);
+}
+
+const char *se_compare(const struct se_state *state, struct sosnap_meta *m)
+{
+	u32 i, snaps = 0, golds = 0;
+	const char *why = NULL;
+
+	for (i = 0; i < SE_GOLDS && !why; i++) {
+		if (!state->gold[i])
+			continue;
+		golds++;
+		if (!sosnap_catalog_get(&m->catalog, SOSNAP_CATALOG_GOLD, state->gold[i]))
+			why = complain("gold image %llu is missing", i, 0);
+	}
+	for (i = 0; i < SE_SNAPS && !why; i++) {
+		if (!state->snap[i].live)
+			continue;
+		snaps++;
+		why = compare_snap(&state->snap[i], m);
+	}
+	if (why)
+		return why;
+	if (sosnap_catalog_count(&m->catalog, SOSNAP_CATALOG_GOLD) != golds ||
+	    sosnap_catalog_count(&m->catalog, SOSNAP_CATALOG_SNAPSHOT) != snaps)
+		return "there are gold images or snapshots that should not be";
+	return NULL;
+}
+
+static void found(void *ctx, const struct sosnap_fault *fault, const char *detail)
+{
+	char *text = ctx;
+
+	if (!text[0])
+		snprintf(text, 256, "check: %s at block %llu: %s", sosnap_fault_name(fault->what),
+			 (unsigned long long)fault->blk, detail);
+}
+
+const char *se_check(struct sosnap_io *io, struct sosnap_check_result *result)
+{
+	static const struct sosnap_check_ops ops = { .found = found };
+	struct sosnap_check_result unused;
+	static char text[256];
+	int r;
+
+	text[0] = '\0';
+	r = sosnap_check(io, &ops, text, result ? result : &unused);
+	if (r)
+		return complain("check: error %llu", -r, 0);
+	return text[0] ? text : NULL;
+}
+
+/* What an activation does. */
+int se_recover(struct sosnap_io *io, struct sosnap_meta *m, enum se_plant plant)
+{
+	struct sosnap_batch batch;
+	u64 commits;
+	int r;
+
+	r = sosnap_meta_open(m, io, NULL);
+	if (r)
+		return r;
+	assert_int_equal(sosnap_batch_init(&batch, 16), 0);
+	if (plant == SE_PLANT_STALE_SUPER_LAST)
+		m->super.bad_copies = 0;
+	r = sosnap_meta_replay(m, &batch, &commits);
+	if (!r)
+		r = sosnap_meta_checkpoint(m, &batch, m->journal.head, m->journal.seq, 0);
+	if (!r) {
+		m->journal.tail = m->journal.head;
+		sosnap_meta_publish(m);
+		r = sosnap_meta_release(m, NULL, NULL);
+	}
+	sosnap_batch_exit(&batch);
+	if (r)
+		sosnap_meta_close(m);
+	return r;
+}
+
+/* M2 for one block: nothing else than its own writes, none lost that was flushed. */
+static const char *judge_block(struct se *se, struct io_ram_point point, struct io_ram *after,
+			       u64 store)
+{
+	const struct se_writes *w = &se->writes[store];
+	u8 disk[SOSNAP_BLOCK_SIZE];
+	u32 i, first, sector;
+
+	for (i = 0, first = 0; i < w->nr && w->at[i] < point.stable; i++)
+		first = i + 1;
+	io_ram_read(after, store, disk);
+	for (sector = 0; sector < SOSNAP_BLOCK_SECTORS; sector++) {
+		const u8 *have = disk + sector * 512;
+		bool good = false;
+
+		/* written before the log was begun */
+		if (!first && se->ram->base[store])
+			good = !memcmp(have, se->ram->base[store] + sector * 512, 512);
+		for (i = first ? first - 1 : 0; i < w->nr && w->at[i] < point.written; i++)
+			good |= !memcmp(have, io_ram_log_data(se->ram, w->at[i]) + sector * 512,
+					512);
+		if (!good)
+			return complain("sector %llu of store block %llu has foreign content",
+					sector, store);
+	}
+	return NULL;
+}
+
+static const char *judge_data(struct se *se, struct io_ram_point point, struct io_ram *after,
+			      const struct se_state *state)
+{
+	const char *why = NULL;
+	u32 i, blk;
+
+	for (i = 0; i < SE_SNAPS && !why; i++)
+		for (blk = 0; blk < SE_BLKS && !why && state->snap[i].live; blk++)
+			if (owned(state->snap[i].map[blk]))
+				why = judge_block(se, point, after, state->snap[i].map[blk]);
+	return why;
+}
+
+/**
+ * se_judge() - whether what a recovery has made of a crash is right
+ * @se:    the store that crashed
+ * @point: when
+ * @after: the device it left, recovered
+ * @m:     the metadata on it
+ * @which: set to the commit whose state it is
+ * Return: NULL or what is wrong.
+ */
+const char *se_judge(struct se *se, struct io_ram_point point, struct io_ram *after,
+		     struct sosnap_meta *m, u32 *which)
+{
+	const char *why;
+	u32 last = 0, k;
+
+	for (k = 1; k < se->nr_commits; k++)
+		if (se->commit[k].to < point.written || se->commit[k].to <= point.stable)
+			last = k;
+	*which = last;
+	why = se_compare(&se->commit[last].state, m);
+	if (why && last + 1 < se->nr_commits && se->commit[last + 1].from < point.written) {
+		*which = last + 1;
+		why = se_compare(&se->commit[last + 1].state, m);
+	}
+	if (!why)
+		why = judge_data(se, point, after, &se->commit[*which].state);
+	if (!why && m->space.free + m->super.data_blocks + m->super.node_blocks != m->space.total)
+		why = complain("%llu blocks are free of %llu", m->space.free, m->space.total);
+	return why;
+}
+
+/**
+ * se_go_on() - put the workload onto the device that a crash has left
+ * @se:    the store that crashed
+ * @after: the device, recovered and closed; taken over
+ * @which: from se_judge()
+ */
+void se_go_on(struct se *se, struct io_ram *after, u32 which)
+{
+	struct io_ram *whole = io_ram_new(after->io.nr_blocks);
+	u64 i;
+
+	for (i = 0; i < after->io.nr_blocks; i++)
+		io_ram_read(after, i, io_ram_disk(whole, i));
+	memcpy(whole->io.uuid, after->io.uuid, sizeof(whole->io.uuid));
+	whole->lazy = se->ram->lazy;
+	whole->seed = se->ram->seed;
+	assert_int_equal(io_ram_free(after), 0);
+	se->now = se->commit[which].state;
+	se->nr_slots = 0;
+	sosnap_batch_exit(&se->batch);
+	sosnap_meta_close(&se->m);
+	assert_int_equal(io_ram_free(se->ram), 0);
+	se->ram = whole;
+	open_store(se);
+	se_log_begin(se);
+}
