@@ -36,7 +36,7 @@ wrong_store "an option without its value" "unknown option, or one that lacks its
 wrong_store "a value out of range" "map_memory" "$other 2 map_memory 0"
 wrong_store "a value that is no number" "low_water" "$other 2 low_water much"
 wrong_store "more options than said" "more arguments" "$other 1 read_only error_if_no_space"
-wrong_store "fewer than said" "not enough arguments" "$other 4 read_only"
+wrong_store "fewer than said" "invalid number of options" "$other 4 read_only"
 wrong_store "a number of options that is none" "invalid number" "$other many"
 wrong_store "a store that is active" "active under another name" "$low"
 
@@ -84,7 +84,7 @@ wrong "a name that is taken" "exists already" create a g 8
 wrong "twice the same name" "named twice" create x g 8 x g 8
 wrong "a name that is too long" "not a valid name" create "$long" g 8
 wrong "a name with a slash" "not a valid name" create a/b g 8
-wrong "a name that starts with a dash" "not a valid name" create -x g 8
+wrong "a name that starts with a dash" "not a valid name" -- create -x g 8
 wrong "a name that starts with a dot" "not a valid name" create .x g 8
 wrong "an unknown gold image" "no such gold image" create x gx 8
 wrong "size 0" "impossible size" create x g 0
@@ -141,11 +141,11 @@ must dmsetup resume low
 ok "a store whose metadata was not concerned goes on" "$BLK" check $dm/st-a 800 8 1
 same "a failed first write has changed nothing" OK \
 	"$("$BLK" check $dm/st-a 1600 8 gold && echo OK)"
+mark_log
 must "$BLK" write $dm/st-a 2400 8 2
 must dmsetup suspend low
 must dmsetup load low --table "0 $size error"
 must dmsetup resume low
-mark_log
 same "a flush that cannot be written down fails" EIO "$("$BLK" errno flush $dm/st-a 0 0)"
 same "and the store takes no more writes" failed "$(store_field 1)"
 ok "the kernel log says why" log_has "journal write failed"
