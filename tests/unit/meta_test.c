@@ -44,9 +44,8 @@ static void live(u64 nr_blocks, u32 rounds, u32 steps, u32 concurrent, u32 lazy)
 		se->concurrent = concurrent;
 		se->ram->lazy = lazy;
 		for (i = 0; i < steps; i++) {
-			if (i % 64 == 0) {
+			if (i % 64 == 0)
 				se_log_begin(se);
-			}
 			se_step(se);
 			check_now(se);
 		}
