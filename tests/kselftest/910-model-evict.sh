@@ -45,7 +45,7 @@ must dmsetup remove low
 low=''
 
 # a store that is too small for what is written
-new_store 12M 1M
+new_store 9M 1M
 store_up error_if_no_space
 gold_add
 snap_new a
