@@ -38,7 +38,7 @@
 /**
  * struct sosnap_disk_header - first 64 bytes of every metadata block
  * @crc:   crc32c (seed ~0) of everything after this field: to the end of the
- *         block, or of the whole commit for the journal
+ *         block, or of the last record of a commit
  * @magic: what the block is
  * @uuid:  the store it belongs to
  * @blk:   its own block number

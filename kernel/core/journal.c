@@ -49,7 +49,7 @@ void sosnap_journal_encode(const struct sosnap_io *io, const struct sosnap_super
 			   u64 seq, u32 slots, void *buf)
 {
 	struct sosnap_disk_header *h = buf;
-	size_t used = sizeof(*h) + slots * sizeof(struct sosnap_disk_record);
+	size_t used = sosnap_commit_bytes(slots);
 	size_t bytes = (size_t)sosnap_commit_blocks(slots) << SOSNAP_BLOCK_SHIFT;
 
 	memset(h, 0, sizeof(*h));
@@ -59,7 +59,7 @@ void sosnap_journal_encode(const struct sosnap_io *io, const struct sosnap_super
 	h->blk = cpu_to_le64(s->journal_blk + pos);
 	h->gen = cpu_to_le64(seq);
 	h->count = cpu_to_le32(slots);
-	sosnap_seal(buf, bytes);
+	sosnap_seal(buf, used);
 }
 
 /**
@@ -129,8 +129,10 @@ static int commit_at(struct sosnap_io *io, const struct sosnap_super *s,
 			return r;
 	}
 	/* the device was read twice: believe only what the checksum covers */
-	if (!sosnap_sealed(buf, (size_t)n << SOSNAP_BLOCK_SHIFT) ||
-	    le64_to_cpu(h->gen) != j->seq || sosnap_commit_blocks(le32_to_cpu(h->count)) != n)
+	if (le64_to_cpu(h->gen) != j->seq || !h->count ||
+	    le32_to_cpu(h->count) > SOSNAP_COMMIT_SLOTS ||
+	    sosnap_commit_blocks(le32_to_cpu(h->count)) != n ||
+	    !sosnap_sealed(buf, sosnap_commit_bytes(le32_to_cpu(h->count))))
 		return 0;
 	*blocks = n;
 	return 0;

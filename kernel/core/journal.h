@@ -43,6 +43,12 @@ static inline u32 sosnap_commit_blocks(u32 slots)
 			    slots * sizeof(struct sosnap_disk_record), SOSNAP_BLOCK_SIZE);
 }
 
+/* What the checksum of a commit covers; the padding behind it means nothing. */
+static inline size_t sosnap_commit_bytes(u32 slots)
+{
+	return sizeof(struct sosnap_disk_header) + slots * sizeof(struct sosnap_disk_record);
+}
+
 static inline u64 sosnap_record_blk(const struct sosnap_disk_record *r)
 {
 	return le64_to_cpu(r->blk) & ((1ULL << SOSNAP_RECORD_BLK_BITS) - 1);

@@ -82,7 +82,9 @@ static void forge(struct io_ram *after)
 			continue;
 		for (i = 1; i < blocks; i++)
 			io_ram_read(after, blk + i, data + i * SOSNAP_BLOCK_SIZE);
-		sosnap_seal(data, blocks * SOSNAP_BLOCK_SIZE);
+		sosnap_seal(data, magic == SOSNAP_MAGIC_COMMIT ?
+			    sosnap_commit_bytes(le32_to_cpu(h->count)) :
+			    blocks * SOSNAP_BLOCK_SIZE);
 		memcpy(io_ram_disk(after, blk), data, SOSNAP_BLOCK_SIZE);
 	}
 }

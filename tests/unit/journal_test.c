@@ -249,25 +249,25 @@ static void foreign_blocks_are_not_believed(void **state)
 	assert_int_equal(scan(&e, e.ram, &j), 2);
 
 	h->uuid[3] ^= 1;	/* another store */
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->uuid[3] ^= 1;
 	h->blk = cpu_to_le64(e.s.journal_blk + 1);	/* another place */
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->blk = cpu_to_le64(e.s.journal_blk);
 	h->magic = cpu_to_le32(SOSNAP_MAGIC_NODE);
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->magic = cpu_to_le32(SOSNAP_MAGIC_COMMIT);
 	h->count = 0;
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->count = cpu_to_le32(U32_MAX);
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->count = cpu_to_le32(10);
-	sosnap_seal(first, SOSNAP_BLOCK_SIZE);
+	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 2);
 	h->crc ^= cpu_to_le32(1);
 	assert_int_equal(scan(&e, e.ram, &j), 0);
