@@ -142,7 +142,7 @@ char *sosnap_dev_user(dev_t rdev, bool writers)
 	return user ?: partition_user(rdev, writers);
 }
 
-static void say_open_error(const char *path, int error, bool exclusive)
+static void say_open_error(const char *path, int error, bool write)
 {
 	struct stat st;
 	char *user;
@@ -159,9 +159,13 @@ static void say_open_error(const char *path, int error, bool exclusive)
 		break;
 	case EACCES:
 	case EPERM:
-		sosnap_error("%s may not be %s: try it as root", path,
-			     exclusive ? "written" : "read");
-		break;
+		if (!write || geteuid()) {
+			sosnap_error("%s may not be %s: try it as root", path,
+				     write ? "written" : "read");
+			break;
+		}
+		/* root is refused by what cannot be written at all */
+		fallthrough;
 	case EROFS:
 		sosnap_error("%s is read-only: make it writable (blockdev --setrw) or use another device",
 			     path);
@@ -169,6 +173,14 @@ static void say_open_error(const char *path, int error, bool exclusive)
 	default:
 		sosnap_error("%s cannot be opened: %s", path, strerror(error));
 	}
+}
+
+/* On some devices only the first write would tell */
+static bool write_protected(const struct sosnap_dev *dev)
+{
+	int ro = 0;
+
+	return dev->rdev && !ioctl(dev->fd, BLKROGET, &ro) && ro;
 }
 
 static int check_type(const char *path, mode_t mode, unsigned int flags)
@@ -212,6 +224,11 @@ int sosnap_dev_open(struct sosnap_dev *dev, const char *path, unsigned int flags
 		r = errno;
 		say_open_error(path, r, flags & SOSNAP_DEV_WRITE);
 		return -r;
+	}
+	if ((flags & SOSNAP_DEV_WRITE) && write_protected(dev)) {
+		say_open_error(path, EROFS, true);
+		sosnap_dev_close(dev);
+		return -EROFS;
 	}
 	end = lseek(dev->fd, 0, SEEK_END);
 	if (end < 0) {

@@ -105,10 +105,10 @@ int sosnap_probe_wipe(const struct sosnap_dev *dev)
 
 	while (!r && !blkid_do_probe(pr))
 		if (blkid_do_wipe(pr, 0))
-			r = -EIO;
+			r = errno ? -errno : -EIO;
 	if (pr)
 		blkid_free_probe(pr);
 	if (r)
-		sosnap_error("%s: the old content cannot be wiped", dev->path);
+		sosnap_error("%s: the old content cannot be wiped: %s", dev->path, strerror(-r));
 	return r;
 }

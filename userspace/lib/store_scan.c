@@ -29,7 +29,11 @@ static bool look(const struct sosnap_block *b, struct sosnap_found *found)
 	struct sosnap_file file;
 	int r;
 
-	if (b->ours)		/* an active store, or a gold image */
+	/*
+	 * Ours is an active store or a gold image. What something else is built on
+	 * cannot be activated; where that passes the store through, it is found there.
+	 */
+	if (b->ours || b->held)
 		return false;
 	dev.fd = open(b->path, O_RDONLY | O_CLOEXEC);
 	if (dev.fd < 0)
