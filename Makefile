@@ -4,6 +4,7 @@
 # make check      set-up, build, all tests (root for the set-up only); what CI runs
 # make quick      what needs neither root nor a kernel: unit, tool and style checks
 # make demo       many guests from one gold image, in a virtual machine
+# make bench      instructions per I/O, beside dm-linear
 # make install    the module for the running kernel, and the tool
 # make clean
 #
@@ -19,7 +20,7 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo install install-module \
+.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo bench install install-module \
 	install-tool clean FORCE
 
 all: modules tool
@@ -78,6 +79,9 @@ quick:
 	@rm -f $(check)/*.ktap
 	@$(MAKE) --no-print-directory tool style unit
 	@scripts/ktap-sum $(check)/*.ktap
+
+bench: setup all
+	@for kernel in $(KERNELS); do scripts/bench --kernel $$kernel || exit 1; done
 
 # --- demo, install -----------------------------------------------------------
 
