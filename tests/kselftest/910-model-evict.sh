@@ -48,13 +48,13 @@ low=''
 new_store 9M 1M
 store_up error_if_no_space
 gold_add
-snap_new a
+snap_new a 65536
 snap_up a
 rm "$tmp/a"
 ok "without space" "$MODEL" run $dm/st-a --model "$tmp/a" --gold-sectors "$gold_sectors" \
 	--seed "$((seed + 1))" --threads 4 --ops 200 --no-space
-cat "$tmp/ok.out"
-ok "there was a lack of it" grep -q 'no_space=[1-9]' "$tmp/ok.out"
+tee "$tmp/full.out" < "$tmp/ok.out"
+ok "there was a lack of it" grep -q 'no_space=[1-9]' "$tmp/full.out"
 snap_down a
 store_down
 ok "the full store is clean" store_check
