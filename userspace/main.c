@@ -132,7 +132,7 @@ static int print_overview(void)
 		sosnap_out_array("commands");
 		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 			json_command(commands[i]);
-		return sosnap_exit_code(sosnap_out_finish());
+		return sosnap_exit_code(sosnap_out_finish(false));
 	}
 	puts("usage: sosnap <command> [options] [arguments]\n");
 	puts("Snapshots of gold images, kept in stores: only changed blocks take space.\n");
@@ -236,7 +236,7 @@ static int run_command(const struct sosnap_cmd *cmd, int argc, char **argv, cons
 	}
 	take_common(got);
 	code = cmd->fn(&args);
-	if (sosnap_out_finish() && !code)
+	if (sosnap_out_finish(code) && !code)
 		code = check ? SOSNAP_CHECK_FAILED : SOSNAP_EXIT_FAILED;
 	return code;
 }

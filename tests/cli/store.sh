@@ -276,3 +276,10 @@ test_store_check_damaged_super()
 	expect 4 store check f
 	says "the superblock (block 0) cannot be used"
 }
+
+test_store_create_dry_run_never_says_nothing()
+{
+	truncate -s 1M f
+	expect 1 store create f --name main --dry-run
+	[ -z "$out" ] || fail "printed: $out"
+}

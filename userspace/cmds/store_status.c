@@ -13,7 +13,7 @@ static const struct sosnap_col cols[] = {
 	{ "used", "Used", SOSNAP_OUT_BYTES, 0 },
 	{ "used_percent", "Used share", SOSNAP_OUT_PERCENT, 0 },
 	{ "data", "  data", SOSNAP_OUT_BYTES, 0 },
-	{ "metadata", "  metadata", SOSNAP_OUT_BYTES, 0 },
+	{ "metadata", "  metadata and journal", SOSNAP_OUT_BYTES, 0 },
 	{ "free", "Free", SOSNAP_OUT_BYTES, 0 },
 	{ "reserved", "  kept for metadata", SOSNAP_OUT_BYTES, 0 },
 	{ "removing", "To come back by removals", SOSNAP_OUT_BYTES, 0 },

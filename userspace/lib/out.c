@@ -20,7 +20,7 @@ static struct {
 } table;
 
 static struct sosnap_json json;
-static bool steps;		/* the array of them is open */
+static bool steps;		/* some were told; in JSON their array is open */
 
 /* The JSON document, begun if it is not; NULL when text is wanted */
 static struct sosnap_json *out_json(void)
@@ -302,10 +302,9 @@ void sosnap_out_step(const char *fmt, ...)
 	if (vasprintf(&text, fmt, args) < 0)
 		sosnap_die_memory();
 	va_end(args);
-	if (j && !steps) {
-		steps = true;
+	if (j && !steps)
 		sosnap_json_array(j, "steps");
-	}
+	steps = true;
 	if (j) {
 		sosnap_json_string(j, NULL, text);
 	} else {
@@ -316,8 +315,14 @@ void sosnap_out_step(const char *fmt, ...)
 	free(text);
 }
 
-int sosnap_out_finish(void)
+int sosnap_out_finish(bool failed)
 {
+	if (sosnap_options.dry_run && !steps && !failed) {
+		if (out_json())
+			sosnap_json_array(&json, "steps");
+		else
+			puts("would do: nothing, all is as it should be");
+	}
 	while (json.f && json.depth)
 		sosnap_json_close(&json);
 	if (fflush(stdout) || ferror(stdout)) {

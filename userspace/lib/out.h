@@ -74,7 +74,10 @@ void sosnap_out_table_end(void);
 /* What a command would do under --dry-run; then nothing else is printed */
 void sosnap_out_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Closes what is open; 0, or -errno when stdout could not be written */
-int sosnap_out_finish(void);
+/*
+ * Closes what is open, at the end of a command that has @failed or not; 0, or
+ * -errno when stdout could not be written
+ */
+int sosnap_out_finish(bool failed);
 
 #endif /* SOSNAP_OUT_H */
