@@ -124,12 +124,15 @@ static bool ancestor_sane(const struct sosnap_disk_object *o)
 	return (flags & SOSNAP_OBJECT_FROZEN) && !(flags & SOSNAP_OBJECT_DYING);
 }
 
-/* Copy the chain of ancestors; meta_lock held. */
+/* The objects that a snapshot reads through, top first; meta_lock held. */
 static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
 {
-	u32 chain[MAX_CHAIN], n = 0, object = snap->object;
+	u32 object = snap->object, n = 0;
 	const struct sosnap_entry *e;
 
+	snap->chain = kmalloc_array(MAX_CHAIN, sizeof(*snap->chain), GFP_NOIO);
+	if (!snap->chain)
+		return -ENOMEM;
 	while (object) {
 		e = sosnap_catalog_get(&snap->store->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
 		if (!e || n == MAX_CHAIN || (n ? !ancestor_sane(&e->item.object) :
@@ -139,12 +142,11 @@ static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
 		}
 		if (!n)
 			snap->blocks = le64_to_cpu(e->item.object.blocks);
-		chain[n++] = object;
+		snap->chain[n++] = object;
 		object = le32_to_cpu(e->item.object.parent);
 	}
-	snap->chain = kmemdup(chain, n * sizeof(*chain), GFP_NOIO);
 	snap->nr_chain = n;
-	return snap->chain ? 0 : -ENOMEM;
+	return 0;
 }
 
 static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
