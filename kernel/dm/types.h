@@ -16,6 +16,11 @@
  *					in the order of its changes
  *	      store->stretch.lock	a first write opens a window's reservation
  *	  snap->zero_lock		a load looks at pending big discards
+ *	store->parked_lock		alone: writes that wait for space
+ *
+ * stores_lock (store.c), around all of these, is for activation and the end of
+ * a store only. Nobody waits for log room, pending blocks or space with any of
+ * them held but meta_lock, and that only where no checkpoint is needed for it.
  *
  * window->lock and all below are taken with interrupts off: first writes end
  * in the interrupt of the device. The fast path (map.c) takes none of them.
@@ -160,7 +165,9 @@ struct sosnap_commit_request {
 /**
  * struct sosnap_commit - the commit in flight and those who wait for the next
  * @in_flight: the buffer, @bio and meta.journal belong to the commit in flight
- * @seq:       its number; the open records' is one more than the last one's
+ * @next_seq:  number that the commit of the open records will have
+ * @pos:       place of the one in flight in the journal, @blocks long
+ * @end:       log position behind its records; @chunk, @off, @nr: where they are
  * @durable:   number of the last durable commit
  * @serving:   flushes and FUA writes that end with it
  * @waiting:   those that came later
