@@ -346,7 +346,8 @@ static int stats(struct call *c)
 	       store->commit.durable, store->checkpointed);
 	spin_unlock_irq(&store->log_lock);
 	DMEMIT("windows=%ld\nwindow_kib=%llu\nstretches=%u\n",
-	       atomic_long_read(&store->nr_windows), sosnap_window_kib(store),
+	       atomic_long_read(&store->nr_windows),
+	       sosnap_window_kib(atomic_long_read(&store->nr_windows)),
 	       READ_ONCE(store->stretch.nr));
 	return 1;
 }

@@ -72,8 +72,21 @@ static int gold_sample(struct sosnap_store *store, struct block_device *bdev, u6
 	return r;
 }
 
+/* An active snapshot holds this very device as this gold image: it was read then. */
+static bool gold_known(struct sosnap_store *store, struct block_device *bdev, u32 id)
+{
+	struct sosnap_snap *snap;
+	bool known = false;
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list)
+		known |= snap->gold == bdev && snap->gold_id == id;
+	mutex_unlock(&store->list_lock);
+	return known;
+}
+
 static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct block_device *bdev,
-		      const struct sosnap_disk_gold *gold)
+		      const struct sosnap_disk_gold *gold, u32 id)
 {
 	u64 sectors = le64_to_cpu(gold->sectors);
 	u32 crc;
@@ -85,6 +98,8 @@ static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct b
 		ti->error = "gold device has the wrong size: give the gold image's own";
 		return -EINVAL;
 	}
+	if (gold_known(store, bdev, id))
+		return 0;
 	r = gold_sample(store, bdev, sectors, &crc);
 	if (r) {
 		ti->error = "gold device cannot be read";
@@ -370,7 +385,8 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		r = -EINVAL;
 	}
 	if (!r)
-		r = gold_check(store, ti, t->gold_dev->bdev, &f->gold);
+		r = gold_check(store, ti, t->gold_dev->bdev, &f->gold,
+			       le32_to_cpu(f->snapshot.gold));
 	if (r)
 		goto bad_devices;
 	snap = snap_alloc(store, id);
@@ -383,6 +399,7 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	snap->gold = t->gold_dev->bdev;
 	snap->object = le32_to_cpu(f->snapshot.object);
 	snap->sectors = ti->len;
+	snap->gold_id = le32_to_cpu(f->snapshot.gold);
 	snap->gold_sectors = le64_to_cpu(f->gold.sectors);
 	use = snap_add(snap, ti);
 	if (use != snap)

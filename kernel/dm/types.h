@@ -297,11 +297,13 @@ struct sosnap_snap {
 	u32 *chain;			/* the top and its ancestors */
 	u64 sectors;
 	u64 gold_sectors;
+	u32 gold_id;
 	bool fenced;
 	bool suspending;		/* nothing may be parked any more ... */
 	bool noflush;			/* ... but is requeued */
 
 	struct xarray map;		/* window index -> see above */
+	atomic_long_t nr_windows;
 	struct mutex load_lock;
 	spinlock_t zero_lock;		/* zero_ranges */
 	struct list_head zero_ranges;

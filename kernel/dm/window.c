@@ -45,9 +45,10 @@ static void window_free_rcu(struct rcu_head *rcu)
 	mempool_free(w, window_pool);
 }
 
-static void window_free(struct sosnap_store *store, struct sosnap_window *w)
+static void window_free(struct sosnap_snap *snap, struct sosnap_window *w)
 {
-	atomic_long_dec(&store->nr_windows);
+	atomic_long_dec(&snap->nr_windows);
+	atomic_long_dec(&snap->store->nr_windows);
 	call_rcu(&w->rcu, window_free_rcu);
 }
 
@@ -57,17 +58,18 @@ static u64 window_limit(struct sosnap_store *store)
 }
 
 /**
- * sosnap_window_kib() - memory that the maps of a store hold
- * @store: the store
+ * sosnap_window_kib() - memory of windows
+ * @windows: how many
  * Return: KiB, without what the slots of the maps cost.
  */
-u64 sosnap_window_kib(struct sosnap_store *store)
+u64 sosnap_window_kib(long windows)
 {
-	return (u64)atomic_long_read(&store->nr_windows) * sizeof(struct sosnap_window) >> 10;
+	return (u64)windows * sizeof(struct sosnap_window) >> 10;
 }
 
-static struct sosnap_window *window_alloc(struct sosnap_store *store, u64 index, bool sleep)
+static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, bool sleep)
 {
+	struct sosnap_store *store = snap->store;
 	struct sosnap_window *w;
 
 	w = kmem_cache_alloc(window_cache, GFP_NOWAIT | __GFP_NOWARN);
@@ -82,6 +84,7 @@ static struct sosnap_window *window_alloc(struct sosnap_store *store, u64 index,
 	seqcount_spinlock_init(&w->seq, &w->lock);
 	w->index = index;
 	w->referenced = true;
+	atomic_long_inc(&snap->nr_windows);
 	if (atomic_long_inc_return(&store->nr_windows) > window_limit(store))
 		queue_work(store->meta_wq, &store->evict);
 	return w;
@@ -99,7 +102,7 @@ static struct sosnap_window *window_alloc(struct sosnap_store *store, u64 index,
 struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
 					 bool sleep)
 {
-	struct sosnap_window *w = window_alloc(snap->store, index, sleep);
+	struct sosnap_window *w = window_alloc(snap, index, sleep);
 
 	if (!w)
 		return NULL;
@@ -107,7 +110,7 @@ struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, vo
 		w->zero = ~0ULL;
 	/* the slot exists: replacing what it holds allocates nothing */
 	if (xa_cmpxchg(&snap->map, index, was, w, GFP_NOWAIT) != was) {
-		window_free(snap->store, w);
+		window_free(snap, w);
 		return NULL;
 	}
 	return w;
@@ -370,7 +373,7 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 	if (!r)
 		r = xa_err(xa_store(&snap->map, index, entry, GFP_NOIO));
 	if (r || entry != w)
-		window_free(snap->store, w);
+		window_free(snap, w);
 	return r;
 }
 
@@ -409,7 +412,7 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
 	if (!r)
 		r = insert_window(snap, index, held, own, zero, w);
 	else
-		window_free(store, w);
+		window_free(snap, w);
 	if (!r)
 		fill_ahead(snap, index, next);
 	up_read(&store->root_sem);
@@ -431,12 +434,12 @@ int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 	int r = 0;
 
 	/* before any lock that eviction needs: it may have to wait for that */
-	w = window_alloc(snap->store, index, true);
+	w = window_alloc(snap, index, true);
 	mutex_lock(&snap->load_lock);
 	if (!xa_load(&snap->map, index))
 		r = load_locked(snap, index, w);
 	else
-		window_free(snap->store, w);
+		window_free(snap, w);
 	mutex_unlock(&snap->load_lock);
 	if (r == -EUCLEAN)
 		sosnap_snap_fence(snap);
@@ -472,7 +475,7 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 	else
 		xa_erase(&snap->map, w->index);
 	sosnap_space_put_mask(store, base, resv);
-	window_free(store, w);
+	window_free(snap, w);
 	return true;
 }
 
@@ -583,7 +586,7 @@ void sosnap_window_drop_map(struct sosnap_snap *snap)
 			continue;
 		w = entry;
 		sosnap_space_put_mask(snap->store, w->base, w->resv);
-		window_free(snap->store, w);
+		window_free(snap, w);
 	}
 	xa_destroy(&snap->map);
 	list_for_each_entry_safe(z, next, &snap->zero_ranges, list)

@@ -103,7 +103,7 @@ void sosnap_window_evict_all(struct sosnap_store *store);
 void sosnap_window_drop_map(struct sosnap_snap *snap);
 void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq);
 void sosnap_window_store_init(struct sosnap_store *store);
-u64 sosnap_window_kib(struct sosnap_store *store);
+u64 sosnap_window_kib(long windows);
 
 int sosnap_window_cache_init(void);
 void sosnap_window_cache_exit(void);
