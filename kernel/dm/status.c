@@ -39,8 +39,8 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	       store_state(store), s->name, store->io.uuid,
 	       data + s->node_blocks + fixed, s->nr_blocks, data, s->node_blocks + fixed,
 	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
-	       store->nr_snapshots, store->nr_golds, sosnap_window_kib(atomic_long_read(&store->nr_windows)),
-	       READ_ONCE(store->removing));
+	       store->nr_snapshots, store->nr_golds,
+	       sosnap_window_kib(atomic_long_read(&store->nr_windows)), READ_ONCE(store->removing));
 }
 
 /**

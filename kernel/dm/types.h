@@ -304,7 +304,7 @@ struct sosnap_snap {
 
 	struct xarray map;		/* window index -> see above */
 	atomic_long_t nr_windows;
-	struct mutex load_lock;
+	struct mutex load_lock;		/* scratch; loads, discards, evictions */
 	spinlock_t zero_lock;		/* zero_ranges */
 	struct list_head zero_ranges;
 	wait_queue_head_t wait;		/* for pending bits to clear */
