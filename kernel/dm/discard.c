@@ -93,10 +93,10 @@ static int zero_window(struct sosnap_snap *snap, struct sosnap_window *w, u64 ma
  */
 static s64 step(struct sosnap_snap *snap, u64 first, u64 end)
 {
-	unsigned long index = first >> SOSNAP_WINDOW_SHIFT, at = index;
-	u64 window_end = (u64)(index + 1) << SOSNAP_WINDOW_SHIFT, stop;
+	u64 index = first >> SOSNAP_WINDOW_SHIFT, at = index;
+	u64 window_end = (index + 1) << SOSNAP_WINDOW_SHIFT, stop;
 	bool whole = !(first & (SOSNAP_WINDOW_BLOCKS - 1)) && window_end <= end;
-	void *entry = xa_load(&snap->map, index);
+	void *entry = sosnap_slots_load(&snap->map, index);
 	u64 mask;
 	int r;
 
@@ -110,29 +110,17 @@ static s64 step(struct sosnap_snap *snap, u64 first, u64 end)
 		return -ENOENT;
 	/* the gap: up to the next window with changes; drop the values in it */
 	stop = end & ~(u64)(SOSNAP_WINDOW_BLOCKS - 1);
-	xa_for_each_range(&snap->map, at, entry, index, (stop >> SOSNAP_WINDOW_SHIFT) - 1) {
+	sosnap_slots_for_each(&snap->map, at, stop >> SOSNAP_WINDOW_SHIFT, entry) {
 		/* a writer may have made it a window meanwhile: that ends the gap */
 		if (!xa_is_value(entry) ||
-		    xa_cmpxchg(&snap->map, at, entry, NULL, GFP_NOWAIT) != entry) {
-			stop = (u64)at << SOSNAP_WINDOW_SHIFT;
+		    !sosnap_slots_replace(&snap->map, at, entry, NULL)) {
+			stop = at << SOSNAP_WINDOW_SHIFT;
 			break;
 		}
 	}
 	if (stop == first)
 		return -ENOENT;
 	return zero_gap(snap, first, stop);
-}
-
-/* A window of which only a part is discarded has to be in the map, as one. */
-static int need_window(struct sosnap_snap *snap, u64 index)
-{
-	void *entry = xa_load(&snap->map, index);
-
-	if (!entry)
-		return sosnap_window_load(snap, index);
-	if (xa_is_value(entry))
-		sosnap_window_make(snap, index, entry, true);
-	return 0;
 }
 
 static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
@@ -167,7 +155,8 @@ static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
 								 min(window_end, end) - first)));
 			break;
 		default:
-			r = need_window(snap, first >> SOSNAP_WINDOW_SHIFT);
+			/* of which only a part is discarded: it has to be there */
+			r = sosnap_window_need(snap, first >> SOSNAP_WINDOW_SHIFT);
 			if (r)
 				return r;
 		}

@@ -92,7 +92,7 @@ static u32 same_values(struct sosnap_snap *snap, const struct where *at, void *e
 	u32 blocks = SOSNAP_WINDOW_BLOCKS - at->bit;
 	u64 index = at->index;
 
-	while (run_sectors(at, blocks) < at->sectors && xa_load(&snap->map, ++index) == entry)
+	while (run_sectors(at, blocks) < at->sectors && sosnap_slots_load(&snap->map, ++index) == entry)
 		blocks += SOSNAP_WINDOW_BLOCKS;
 	return blocks;
 }
@@ -107,7 +107,7 @@ static u32 run_on(struct sosnap_snap *snap, const struct where *at, u32 blocks, 
 	u64 index = at->index;
 
 	while (run_sectors(at, blocks) < at->sectors) {
-		void *entry = xa_load(&snap->map, ++index);
+		void *entry = sosnap_slots_load(&snap->map, ++index);
 		struct sosnap_view_of v;
 		u64 mask;
 		u32 n;
@@ -137,7 +137,7 @@ static int map_read(struct sosnap_snap *snap, struct bio *bio, const struct wher
 
 	rcu_read_lock();
 	epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
-	entry = xa_load(&snap->map, at->index);
+	entry = sosnap_slots_load(&snap->map, at->index);
 	if (xa_is_value(entry)) {
 		blocks = same_values(snap, at, entry);
 		rcu_read_unlock();
@@ -242,7 +242,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 		return DM_MAPIO_KILL;
 	rcu_read_lock();
 	epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
-	entry = xa_load(&snap->map, at->index);
+	entry = sosnap_slots_load(&snap->map, at->index);
 	if (xa_is_value(entry))
 		entry = sosnap_window_make(snap, at->index, entry, false);
 	if (unlikely(!entry))

@@ -33,7 +33,7 @@ static int look(struct sosnap_snap *snap, const struct sosnap_piece *p, struct s
 
 		rcu_read_lock();
 		epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
-		entry = xa_load(&snap->map, p->index);
+		entry = sosnap_slots_load(&snap->map, p->index);
 		if (entry)
 			break;
 		rcu_read_unlock();
@@ -160,7 +160,7 @@ static int claim_blocks(struct sosnap_snap *snap, const struct sosnap_piece *p, 
 	u64 can;
 
 	rcu_read_lock();
-	entry = xa_load(&snap->map, p->index);
+	entry = sosnap_slots_load(&snap->map, p->index);
 	if (!entry || xa_is_value(entry))
 		goto out;
 	w = entry;
@@ -244,31 +244,11 @@ bool sosnap_slow_busy(struct sosnap_snap *snap, u64 index, u64 mask)
 	bool busy;
 
 	rcu_read_lock();
-	entry = xa_load(&snap->map, index);
+	entry = sosnap_slots_load(&snap->map, index);
 	busy = entry && !xa_is_value(entry) &&
 	       READ_ONCE(((struct sosnap_window *)entry)->pending) & mask;
 	rcu_read_unlock();
 	return busy;
-}
-
-/* Make sure that the map has a window object to claim blocks of. */
-static int need_window(struct sosnap_snap *snap, u64 index)
-{
-	for (;;) {
-		void *entry = xa_load(&snap->map, index);
-		int r;
-
-		if (entry && !xa_is_value(entry))
-			return 0;
-		if (entry) {
-			if (sosnap_window_make(snap, index, entry, true))
-				return 0;
-			continue;
-		}
-		r = sosnap_window_load(snap, index);
-		if (r)
-			return r;
-	}
 }
 
 /*
@@ -367,7 +347,7 @@ static int overwrite_piece(struct sosnap_snap *snap, struct bio *bio, struct sos
 static int write_piece(struct sosnap_snap *snap, struct bio *bio, struct sosnap_bio *pb,
 		       const struct sosnap_piece *p)
 {
-	int r = need_window(snap, p->index);
+	int r = sosnap_window_need(snap, p->index);
 
 	if (!r)
 		r = overwrite_piece(snap, bio, pb, p);

@@ -173,7 +173,6 @@ static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
 	snap->store = store;
 	snap->id = id;
 	snap->refs = 1;
-	xa_init(&snap->map);
 	mutex_init(&snap->load_lock);
 	spin_lock_init(&snap->zero_lock);
 	INIT_LIST_HEAD(&snap->zero_ranges);
@@ -399,6 +398,7 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	snap->gold = t->gold_dev->bdev;
 	snap->object = le32_to_cpu(f->snapshot.object);
 	snap->sectors = ti->len;
+	sosnap_slots_init(&snap->map, sosnap_windows(snap));
 	snap->gold_id = le32_to_cpu(f->snapshot.gold);
 	snap->gold_sectors = le64_to_cpu(f->gold.sectors);
 	use = snap_add(snap, ti);

@@ -43,10 +43,10 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "../compat.h"
 #include "../core/meta.h"
+#include "slots.h"
 
 #define DM_MSG_PREFIX "sosnap"
 
@@ -302,7 +302,7 @@ struct sosnap_snap {
 	bool suspending;		/* nothing may be parked any more ... */
 	bool noflush;			/* ... but is requeued */
 
-	struct xarray map;		/* window index -> see above */
+	struct sosnap_slots map;	/* window index -> see above */
 	atomic_long_t nr_windows;
 	struct mutex load_lock;		/* scratch; loads, discards, evictions */
 	spinlock_t zero_lock;		/* zero_ranges */
@@ -353,6 +353,12 @@ static inline struct sosnap_bio *sosnap_bio(struct bio *bio)
 static inline struct sosnap_snap *sosnap_snap_of(struct dm_target *ti)
 {
 	return *(struct sosnap_snap **)ti->private;
+}
+
+/* How many windows a snapshot has; the last one may lie behind its end in part. */
+static inline u64 sosnap_windows(const struct sosnap_snap *snap)
+{
+	return DIV_ROUND_UP_ULL(snap->sectors, SOSNAP_WINDOW_BLOCKS * SOSNAP_BLOCK_SECTORS);
 }
 
 static inline bool sosnap_writable(const struct sosnap_store *store)

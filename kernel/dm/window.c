@@ -108,8 +108,7 @@ struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, vo
 		return NULL;
 	if (xa_to_value(was) == SOSNAP_WINDOW_ZERO)
 		w->zero = ~0ULL;
-	/* the slot exists: replacing what it holds allocates nothing */
-	if (xa_cmpxchg(&snap->map, index, was, w, GFP_NOWAIT) != was) {
+	if (!sosnap_slots_replace(&snap->map, index, was, w)) {
 		window_free(snap, w);
 		return NULL;
 	}
@@ -371,7 +370,7 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 		entry = w;
 	}
 	if (!r)
-		r = xa_err(xa_store(&snap->map, index, entry, GFP_NOIO));
+		r = sosnap_slots_store(&snap->map, index, entry, GFP_NOIO);
 	if (r || entry != w)
 		window_free(snap, w);
 	return r;
@@ -380,15 +379,14 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 /* Windows that lie whole before the next extent have no changes either. */
 static void fill_ahead(struct sosnap_snap *snap, u64 index, u64 next)
 {
-	u64 end = min(next >> SOSNAP_WINDOW_SHIFT,
-		      (snap->sectors / SOSNAP_BLOCK_SECTORS) >> SOSNAP_WINDOW_SHIFT);
-	u64 stop = min(end, index + 64);
+	u64 stop = min3(next >> SOSNAP_WINDOW_SHIFT, sosnap_windows(snap), index + 64);
 
 	if (!list_empty(&snap->zero_ranges))
 		return;
 	for (index++; index < stop; index++)
-		if (xa_cmpxchg(&snap->map, index, NULL, xa_mk_value(SOSNAP_WINDOW_GOLD),
-			       GFP_NOWAIT | __GFP_NOWARN))
+		if (sosnap_slots_load(&snap->map, index) ||
+		    sosnap_slots_store(&snap->map, index, xa_mk_value(SOSNAP_WINDOW_GOLD),
+				       GFP_NOWAIT | __GFP_NOWARN))
 			return;
 }
 
@@ -436,7 +434,7 @@ int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 	/* before any lock that eviction needs: it may have to wait for that */
 	w = window_alloc(snap, index, true);
 	mutex_lock(&snap->load_lock);
-	if (!xa_load(&snap->map, index))
+	if (!sosnap_slots_load(&snap->map, index))
 		r = load_locked(snap, index, w);
 	else
 		window_free(snap, w);
@@ -444,6 +442,32 @@ int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 	if (r == -EUCLEAN)
 		sosnap_snap_fence(snap);
 	return r == -EUCLEAN ? -EIO : r;
+}
+
+/**
+ * sosnap_window_need() - have a window that can have changes in the map
+ * @snap:  the snapshot
+ * @index: which window
+ * Context: may sleep; load_lock must not be held. It may be evicted again at once.
+ * Return: 0, -EIO or -ENOMEM.
+ */
+int sosnap_window_need(struct sosnap_snap *snap, u64 index)
+{
+	for (;;) {
+		void *entry;
+		int r;
+
+		rcu_read_lock();
+		entry = sosnap_slots_load(&snap->map, index);
+		rcu_read_unlock();
+		if (entry && !xa_is_value(entry))
+			return 0;
+		if (entry && sosnap_window_make(snap, index, entry, true))
+			return 0;
+		r = entry ? 0 : sosnap_window_load(snap, index);
+		if (r)
+			return r;
+	}
 }
 
 /* Take a window out of the map if the trees know all of it. */
@@ -470,10 +494,7 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 	base = w->base;
 	w->resv = 0;
 	spin_unlock_irq(&w->lock);
-	if (next)
-		xa_store(&snap->map, w->index, next, GFP_NOWAIT);
-	else
-		xa_erase(&snap->map, w->index);
+	sosnap_slots_store(&snap->map, w->index, next, GFP_NOWAIT);
 	sosnap_space_put_mask(store, base, resv);
 	window_free(snap, w);
 	return true;
@@ -481,7 +502,7 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 
 static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
 {
-	unsigned long index;
+	u64 index = 0;
 	void *entry;
 
 	/* a load may be waiting for the memory of other snapshots' windows */
@@ -489,10 +510,10 @@ static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
 		return;
 	if (force)
 		mutex_lock(&snap->load_lock);
-	xa_for_each(&snap->map, index, entry) {
+	sosnap_slots_for_each(&snap->map, index, sosnap_windows(snap), entry) {
 		if (xa_is_value(entry)) {
 			if (force)
-				xa_cmpxchg(&snap->map, index, entry, NULL, GFP_NOWAIT);
+				sosnap_slots_replace(&snap->map, index, entry, NULL);
 			continue;
 		}
 		evict(snap, entry, force);
@@ -500,6 +521,7 @@ static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
 			break;
 		cond_resched();
 	}
+	sosnap_slots_trim(&snap->map);
 	mutex_unlock(&snap->load_lock);
 }
 
@@ -545,14 +567,14 @@ void sosnap_window_unreserve(struct sosnap_store *store)
 {
 	struct sosnap_snap *snap;
 	struct sosnap_window *w;
-	unsigned long index;
-	u64 resv, base;
+	u64 resv, base, index;
 	void *entry;
 
 	mutex_lock(&store->list_lock);
 	list_for_each_entry(snap, &store->snaps, list) {
 		mutex_lock(&snap->load_lock);	/* no window is freed meanwhile */
-		xa_for_each(&snap->map, index, entry) {
+		index = 0;
+		sosnap_slots_for_each(&snap->map, index, sosnap_windows(snap), entry) {
 			if (xa_is_value(entry))
 				continue;
 			w = entry;
@@ -578,17 +600,17 @@ void sosnap_window_drop_map(struct sosnap_snap *snap)
 {
 	struct sosnap_zero_range *z, *next;
 	struct sosnap_window *w;
-	unsigned long index;
+	u64 index = 0;
 	void *entry;
 
-	xa_for_each(&snap->map, index, entry) {
+	sosnap_slots_for_each(&snap->map, index, sosnap_windows(snap), entry) {
 		if (xa_is_value(entry))
 			continue;
 		w = entry;
 		sosnap_space_put_mask(snap->store, w->base, w->resv);
 		window_free(snap, w);
 	}
-	xa_destroy(&snap->map);
+	sosnap_slots_exit(&snap->map);
 	list_for_each_entry_safe(z, next, &snap->zero_ranges, list)
 		kfree(z);
 }

@@ -94,6 +94,7 @@ static inline enum sosnap_class sosnap_window_class(const struct sosnap_view_of 
 
 struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
 					 bool sleep);
+int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
 int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base);
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
