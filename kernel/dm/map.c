@@ -92,7 +92,8 @@ static u32 same_values(struct sosnap_snap *snap, const struct where *at, void *e
 	u32 blocks = SOSNAP_WINDOW_BLOCKS - at->bit;
 	u64 index = at->index;
 
-	while (run_sectors(at, blocks) < at->sectors && sosnap_slots_load(&snap->map, ++index) == entry)
+	while (run_sectors(at, blocks) < at->sectors &&
+	       sosnap_slots_load(&snap->map, ++index) == entry)
 		blocks += SOSNAP_WINDOW_BLOCKS;
 	return blocks;
 }
