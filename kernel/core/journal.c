@@ -41,25 +41,23 @@ int sosnap_journal_place(const struct sosnap_journal *j, u32 blocks, u64 *pos)
  * @pos:   place in the journal
  * @seq:   its number
  * @slots: how many record slots follow the header in @buf
- * @buf:   room for the header, then the slots; padded and sealed here. It is
- *         sosnap_commit_blocks(@slots) blocks long
+ * @buf:   room for the header, then the slots; sealed here. It is
+ *         sosnap_commit_blocks(@slots) blocks long, and what is behind the slots
+ *         is the caller's to clear
  * Context: any.
  */
 void sosnap_journal_encode(const struct sosnap_io *io, const struct sosnap_super *s, u64 pos,
 			   u64 seq, u32 slots, void *buf)
 {
 	struct sosnap_disk_header *h = buf;
-	size_t used = sosnap_commit_bytes(slots);
-	size_t bytes = (size_t)sosnap_commit_blocks(slots) << SOSNAP_BLOCK_SHIFT;
 
 	memset(h, 0, sizeof(*h));
-	memset((u8 *)buf + used, 0, bytes - used);
 	h->magic = cpu_to_le32(SOSNAP_MAGIC_COMMIT);
 	memcpy(h->uuid, io->uuid, sizeof(h->uuid));
 	h->blk = cpu_to_le64(s->journal_blk + pos);
 	h->gen = cpu_to_le64(seq);
 	h->count = cpu_to_le32(slots);
-	sosnap_seal(buf, used);
+	sosnap_seal(buf, sosnap_commit_bytes(slots));
 }
 
 /**
@@ -86,7 +84,7 @@ int sosnap_journal_write(struct sosnap_io *io, const struct sosnap_super *s,
 	r = sosnap_journal_place(j, blocks, &pos);
 	if (r)
 		return r;
-	buf = kvmalloc((size_t)blocks << SOSNAP_BLOCK_SHIFT, GFP_NOIO);
+	buf = kvzalloc((size_t)blocks << SOSNAP_BLOCK_SHIFT, GFP_NOIO);
 	if (!buf)
 		return -ENOMEM;
 	memcpy((u8 *)buf + sizeof(struct sosnap_disk_header), slots, nr * sizeof(*slots));

@@ -58,8 +58,10 @@ static void commit_end(struct bio *bio)
 	/* under the lock: who is served below may let the store go (commit_idle) */
 	if (more)
 		queue_work(store->commit_wq, &c->work);
-	wake_up_all(&c->wait);
-	wake_up_all(&store->log.wait);
+	if (wq_has_sleeper(&c->wait))
+		wake_up_all(&c->wait);
+	if (wq_has_sleeper(&store->log.wait))
+		wake_up_all(&store->log.wait);
 	spin_unlock_irqrestore(&store->log_lock, flags);
 
 	end_bios(&serve, status);
@@ -118,7 +120,8 @@ static void commit_submit(struct sosnap_store *store)
 	struct sosnap_disk_record *out = c->buf + sizeof(struct sosnap_disk_header);
 	struct sosnap_commit_request *rq;
 	struct bio *bio = &c->bio;
-	u32 i, slots = c->nr;
+	u32 slots = c->nr;
+	size_t used;
 
 	sosnap_log_copy(c->chunk, c->off, c->nr, out);
 	out += c->nr;
@@ -127,6 +130,11 @@ static void commit_submit(struct sosnap_store *store)
 		out += rq->nr;
 		slots += rq->nr;
 	}
+	/* the padding: what an earlier, longer commit has left there */
+	used = sosnap_commit_bytes(slots);
+	if (used < c->dirty)
+		memset(c->buf + used, 0, c->dirty - used);
+	c->dirty = used;
 	sosnap_journal_encode(&store->io, &store->meta.super, c->pos, store->meta.journal.seq,
 			      slots, c->buf);
 
@@ -135,9 +143,9 @@ static void commit_submit(struct sosnap_store *store)
 	bio->bi_iter.bi_sector = (store->meta.super.journal_blk + c->pos) * SOSNAP_BLOCK_SECTORS;
 	bio->bi_private = store;
 	bio->bi_end_io = commit_end;
-	for (i = 0; i < c->blocks; i++)
-		__bio_add_page(bio, vmalloc_to_page(c->buf + ((size_t)i << PAGE_SHIFT)),
-			       SOSNAP_BLOCK_SIZE, 0);
+	/* the vec says where buf is, and always has */
+	bio->bi_vcnt = c->blocks;
+	bio->bi_iter.bi_size = c->blocks << SOSNAP_BLOCK_SHIFT;
 	submit_bio(bio);
 }
 
@@ -362,11 +370,20 @@ void sosnap_commit_prepare(struct sosnap_store *store)
 int sosnap_commit_init(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
+	u32 i;
 
 	c->next_seq = store->meta.journal.seq;
 	c->durable = store->meta.journal.seq - 1;
-	c->buf = vmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT);
-	return c->buf ? 0 : -ENOMEM;
+	c->dirty = 0;
+	c->buf = vzalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT);
+	if (!c->buf)
+		return -ENOMEM;
+	for (i = 0; i < SOSNAP_COMMIT_BLOCKS; i++) {
+		c->vec[i].bv_page = vmalloc_to_page(c->buf + ((size_t)i << PAGE_SHIFT));
+		c->vec[i].bv_len = SOSNAP_BLOCK_SIZE;
+		c->vec[i].bv_offset = 0;
+	}
+	return 0;
 }
 
 /**
