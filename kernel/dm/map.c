@@ -188,23 +188,16 @@ static u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bi
 {
 	struct sosnap_store *store = snap->store;
 	unsigned long flags;
-	u64 can, base;
 	u32 n = 0;
+	u64 can;
 
 	if (!sosnap_log_reserve(store))
 		return 0;
 	spin_lock_irqsave(&w->lock, flags);
 	if (unlikely(w->dead))
 		goto out;
-	if (!w->resv && !w->based && !w->pending) {
-		/* nobody reads or writes through base: it may be a new one */
-		if (!sosnap_stretch_pop(store, &base))
-			goto out;
-		write_seqcount_begin(&w->seq);
-		w->base = base;
-		w->resv = ~0ULL;
-		write_seqcount_end(&w->seq);
-	}
+	if (!w->resv && !w->pending && !sosnap_window_rebase(store, w))
+		goto out;
 	can = w->resv & ~w->own & ~w->pending;
 	if (!(can >> bit & 1))
 		goto out;

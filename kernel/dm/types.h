@@ -191,6 +191,7 @@ struct sosnap_commit {
 	struct bio bio;
 	struct bio_vec vec[SOSNAP_COMMIT_BLOCKS];
 	void *buf;
+	size_t dirty;		/* behind these bytes buf is zeros */
 	struct work_struct work;
 	struct delayed_work timer;
 	wait_queue_head_t wait;

@@ -161,6 +161,67 @@ static void placed(struct sosnap_window *w, u64 mask, bool based, u64 base)
 			s->seg[i].mask &= ~mask;
 }
 
+/*
+ * Fill a new spill: what of the old one is in use and not about to get a new
+ * place, then one segment more. s has room for it.
+ */
+static void spill_fill(struct sosnap_spill *s, const struct sosnap_spill *old, u64 used,
+		       u64 mask, u64 base)
+{
+	u32 i;
+
+	s->nr = 0;
+	for (i = 0; old && i < old->nr; i++) {
+		if (!(old->seg[i].mask & used))
+			continue;
+		s->seg[s->nr] = old->seg[i];
+		s->seg[s->nr++].mask &= used;
+	}
+	s->seg[s->nr].mask = mask;
+	s->seg[s->nr++].base = base;
+}
+
+/**
+ * sosnap_window_rebase() - give a window a new base with 64 places reserved
+ * @store: the store
+ * @w:     the window; nothing in it is reserved or pending
+ *
+ * Blocks that live at the old base stay there, as a segment of the spill: so
+ * first writes go on as in a fresh window after its map was loaded again.
+ * Context: w->lock held, irqs off.
+ * Return: false without memory, or when no stretch is ready.
+ */
+bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w)
+{
+	struct sosnap_spill *old, *s = NULL;
+	u64 base;
+
+	lockdep_assert_held(&w->lock);
+	old = rcu_dereference_protected(w->spill, lockdep_is_held(&w->lock));
+	if (w->based) {
+		s = kmalloc(struct_size(s, seg, (old ? old->nr : 0) + 1),
+			    GFP_NOWAIT | __GFP_NOWARN);
+		if (!s)
+			return false;
+	}
+	if (!sosnap_stretch_pop(store, &base)) {
+		kfree(s);
+		return false;
+	}
+	write_seqcount_begin(&w->seq);
+	if (s) {
+		spill_fill(s, old, w->held & ~w->based, w->based, w->base);
+		rcu_assign_pointer(w->spill, s);
+		w->based = 0;
+	}
+	w->base = base;
+	w->resv = ~0ULL;
+	write_seqcount_end(&w->seq);
+	if (s && old)
+		kfree_rcu(old, rcu);
+	return true;
+}
+
 /**
  * sosnap_window_add_spill() - let blocks live elsewhere than at base + bit
  * @w:    the window
@@ -176,7 +237,8 @@ static void placed(struct sosnap_window *w, u64 mask, bool based, u64 base)
 int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base)
 {
 	struct sosnap_spill *old, *s;
-	u32 i, nr, room;
+	u64 used;
+	u32 room;
 
 retry:
 	rcu_read_lock();
@@ -193,19 +255,9 @@ retry:
 		kfree(s);
 		goto retry;
 	}
-	for (i = 0, nr = 0; old && i < old->nr; i++) {
-		/* keep what is held there now; a bit of mask that is held keeps its place */
-		u64 keep = old->seg[i].mask & (w->held | w->pending) & ~w->based;
-
-		keep &= ~(mask & ~w->held);
-		if (keep) {
-			s->seg[nr] = old->seg[i];
-			s->seg[nr++].mask = keep;
-		}
-	}
-	s->seg[nr].mask = mask;
-	s->seg[nr++].base = base;
-	s->nr = nr;
+	/* what is held or about to be; a bit of mask that is held keeps its place */
+	used = (w->held | w->pending) & ~w->based & ~(mask & ~w->held);
+	spill_fill(s, old, used, mask, base);
 	write_seqcount_begin(&w->seq);
 	rcu_assign_pointer(w->spill, s);
 	write_seqcount_end(&w->seq);
