@@ -2,21 +2,30 @@
 /*
  * Crash simulator. A workload runs on a device that keeps a log of its writes;
  * every write is a point where power may fail. For each point devices are made
- * that have lost, kept and torn (at 512 bytes) what was not flushed: all of
- * them where these are few, else a sample. On each a recovery runs, the result
- * is judged (store_env.h, M1 to M3) and checked; some crash again during the
- * recovery; some go on with the workload and crash later.
+ * that have lost, kept and torn (at 512 bytes) what was not flushed. Of the small
+ * workload: every choice of lost writes where they are at most FEW_WRITES, and
+ * every tear of each of them; else, and of long random ones, a sample. On each a
+ * recovery runs, the result is judged (store_env.h, M1 to M3) and checked; some
+ * crash again during the recovery; some go on with the workload and crash later.
  *
- * CRASH_RECOVERIES=<n>  recoveries of the long test (30000)
+ * CRASH_RECOVERIES=<n>  recoveries of the long test (100000)
  * CRASH_SEED=<n>        another sample
+ * CRASH_JOBS=<n>        processes (one for each CPU); changes no result
  *
  * The same with bugs planted, each of which has to be found.
  */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "store_env.h"
 #include "testlib.h"
 
 #define STORE_BLOCKS	2048U
-#define FEW_SECTORS	8U	/* all subsets of so many are tried */
+#define FEW_WRITES	9U	/* all subsets of so many are tried */
+#define CHUNK		2500U	/* recoveries from one seed */
+#define MOST_JOBS	64U
 
 static u64 env_number(const char *name, u64 otherwise)
 {
@@ -27,8 +36,9 @@ static u64 env_number(const char *name, u64 otherwise)
 
 /* What survives of the writes that were not flushed. */
 struct outcome {
-	enum { KEEP_MASK, KEEP_BLOCKS, KEEP_SECTORS } how;
-	u64 mask;	/* KEEP_MASK: bit 8 * write + sector, from the first such write */
+	enum { KEEP_ALL, KEEP_NONE, KEEP_WRITES, KEEP_TORN, KEEP_BLOCKS, KEEP_SECTORS } how;
+	u32 mask;	/* KEEP_WRITES: of writes, KEEP_TORN: of sectors of the one that is torn */
+	u32 torn;	/* KEEP_TORN: the others are kept */
 	u64 seed;
 	u32 first;
 };
@@ -36,17 +46,23 @@ struct outcome {
 static bool keep(void *ctx, u32 write, u32 sector)
 {
 	struct outcome *o = ctx;
-	u64 bit = (u64)(write - o->first) * SOSNAP_BLOCK_SECTORS + sector;
-	u64 seed = o->seed + (write - o->first);
+	u32 nr = write - o->first;
+	u64 seed = o->seed + nr;
 
 	switch (o->how) {
+	case KEEP_ALL:
+		return true;
+	case KEEP_NONE:
+		return false;
+	case KEEP_WRITES:
+		return o->mask >> nr & 1;
+	case KEEP_TORN:
+		return nr != o->torn || (o->mask >> sector & 1);
 	case KEEP_BLOCKS:
 		return io_ram_random(&seed) & 1;
-	case KEEP_SECTORS:
-		seed += bit << 32;
-		return io_ram_random(&seed) & 1;
 	default:
-		return o->mask >> min_t(u64, bit, 63) & 1;
+		seed += ((u64)nr * SOSNAP_BLOCK_SECTORS + sector) << 32;
+		return io_ram_random(&seed) & 1;
 	}
 }
 
@@ -59,7 +75,15 @@ struct sim {
 	char text[400];
 };
 
-static u64 all_recoveries, all_again, all_points;
+/* The figures of one process. */
+struct figures {
+	u64 recoveries;
+	u64 again;
+	u64 points;
+};
+
+static struct figures *all;	/* of each process; shared by them */
+static u32 jobs, job;		/* how many there are, which this one is */
 
 /* As if no checksum had been compared: every block and commit gets a right one. */
 static void forge(struct io_ram *after)
@@ -182,19 +206,24 @@ static void twice(struct sim *sim, struct io_ram_point point, struct outcome *o,
 static void crash_here(struct sim *sim, struct io_ram_point point, u32 sample)
 {
 	u32 lost = point.written - point.stable, i;
-	struct outcome o = { .how = KEEP_MASK };
+	struct outcome o = { .how = KEEP_NONE };
 
 	sim->points++;
-	if (lost * SOSNAP_BLOCK_SECTORS <= FEW_SECTORS) {
-		for (i = 0; i < 1U << lost * SOSNAP_BLOCK_SECTORS; i++) {
-			o.mask = i;
+	if (lost <= FEW_WRITES) {
+		o.how = KEEP_WRITES;
+		for (o.mask = 0; o.mask < 1U << lost; o.mask++)
 			one(sim, point, &o);
-		}
-		return;
+		o.how = KEEP_TORN;
+		for (o.torn = 0; o.torn < lost; o.torn++)
+			for (o.mask = 1; o.mask < 255; o.mask++)
+				one(sim, point, &o);
+	} else {
+		one(sim, point, &o);
+		o.how = KEEP_ALL;
+		one(sim, point, &o);
 	}
-	one(sim, point, &o);
-	o.mask = U64_MAX;
-	one(sim, point, &o);
+	if (lost < 2)
+		return;
 	for (i = 0; i < sample; i++) {
 		o.how = io_ram_random(&sim->se->seed) & 1 ? KEEP_BLOCKS : KEEP_SECTORS;
 		o.seed = io_ram_random(&sim->se->seed);
@@ -204,9 +233,9 @@ static void crash_here(struct sim *sim, struct io_ram_point point, u32 sample)
 
 static void sim_end(struct sim *sim)
 {
-	all_recoveries += sim->recoveries;
-	all_again += sim->again;
-	all_points += sim->points;
+	all[job].recoveries += sim->recoveries;
+	all[job].again += sim->again;
+	all[job].points += sim->points;
 	se_free(sim->se);
 }
 
@@ -255,7 +284,7 @@ static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
 	for (at = 0; at <= se->ram->log_nr && !sim->why && sim->recoveries < most; at++) {
 		struct io_ram_point point = io_ram_point_at(se->ram, at);
 		u32 lost = point.written - point.stable, k;
-		struct outcome o = { .how = KEEP_MASK, .mask = at & 1 ? U64_MAX : 0 };
+		struct outcome o = { .how = at & 1 ? KEEP_ALL : KEEP_NONE };
 
 		sim->points++;
 		one(sim, point, &o);
@@ -295,18 +324,16 @@ static void sampled(u64 seed, u64 most, enum se_plant plant, struct sim *sim)
 
 static void samples_of_long_workloads(void **state)
 {
-	u64 most = env_number("CRASH_RECOVERIES", 30000), seed = env_number("CRASH_SEED", 1);
-	u64 done = 0;
+	u64 most = env_number("CRASH_RECOVERIES", 100000), seed = env_number("CRASH_SEED", 1);
+	u64 chunk;
 
-	while (done < most) {
+	for (chunk = job; chunk * CHUNK < most; chunk += jobs) {
 		struct sim sim;
 
-		sampled(seed, min_t(u64, most - done, 2500), SE_PLANT_NONE, &sim);
+		sampled(seed + chunk, min_t(u64, most - chunk * CHUNK, CHUNK), SE_PLANT_NONE, &sim);
 		if (sim.why)
-			fail_msg("seed %llu: %s", (unsigned long long)seed, sim.why);
-		done += sim.recoveries;
+			fail_msg("CRASH_SEED=%llu: %s", (unsigned long long)(seed + chunk), sim.why);
 		sim_end(&sim);
-		seed++;
 	}
 }
 
@@ -339,17 +366,79 @@ static void planted_bugs_are_found(void **state)
 	plant_is_found(SE_PLANT_STALE_SUPER_LAST, "good superblock overwritten first");
 }
 
+static struct {
+	pid_t pid;
+	FILE *said;
+} others[MOST_JOBS];
+
+/* The other processes take every so manieth seed of the long test. */
+static void start_others(void)
+{
+	static const struct CMUnitTest part[] = {
+		cmocka_unit_test(samples_of_long_workloads),
+	};
+	u32 i;
+
+	for (i = 1; i < jobs; i++) {
+		others[i].said = tmpfile();
+		others[i].pid = others[i].said ? fork() : -1;
+		if (others[i].pid < 0)
+			abort();
+		if (others[i].pid)
+			continue;
+		job = i;
+		if (dup2(fileno(others[i].said), STDOUT_FILENO) < 0 ||
+		    dup2(fileno(others[i].said), STDERR_FILENO) < 0)
+			abort();
+		exit(cmocka_run_group_tests_name("part", part, NULL, NULL));
+	}
+}
+
+static void the_other_processes_found_nothing(void **state)
+{
+	bool good = true;
+	u32 i;
+
+	for (i = 1; i < jobs; i++) {
+		int status, c;
+
+		if (waitpid(others[i].pid, &status, 0) == others[i].pid && !status)
+			continue;
+		good = false;
+		rewind(others[i].said);
+		while ((c = getc(others[i].said)) != EOF)
+			putc(c, stderr);
+	}
+	assert_true(good);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_outcome_of_a_small_workload),
 		cmocka_unit_test(samples_of_long_workloads),
 		cmocka_unit_test(planted_bugs_are_found),
+		cmocka_unit_test(the_other_processes_found_nothing),
 	};
-	int r = cmocka_run_group_tests_name("sosnap_crash", tests, NULL, NULL);
+	struct figures sum = { 0 };
+	u32 i;
+	int r;
 
+	jobs = env_number("CRASH_JOBS", sysconf(_SC_NPROCESSORS_ONLN));
+	jobs = jobs < 1 ? 1 : min(jobs, MOST_JOBS);
+	all = mmap(NULL, jobs * sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		   -1, 0);
+	if (all == MAP_FAILED)
+		abort();
+	start_others();
+	r = cmocka_run_group_tests_name("sosnap_crash", tests, NULL, NULL);
+	for (i = 0; i < jobs; i++) {
+		sum.recoveries += all[i].recoveries;
+		sum.again += all[i].again;
+		sum.points += all[i].points;
+	}
 	print_message("# %llu recoveries from %llu crash points, %llu of them of a second crash\n",
-		      (unsigned long long)all_recoveries, (unsigned long long)all_points,
-		      (unsigned long long)all_again);
+		      (unsigned long long)sum.recoveries, (unsigned long long)sum.points,
+		      (unsigned long long)sum.again);
 	return r;
 }
