@@ -4,7 +4,7 @@
 # make check      set-up, build, all tests (root for the set-up only); what CI runs
 # make quick      what needs neither root nor a kernel: unit, tool and style checks
 # make demo       many guests from one gold image, in a virtual machine
-# make bench      instructions per I/O, beside dm-linear
+# make bench      instructions and device operations per I/O, beside dm-linear, dm-snapshot and dm-thin
 # make install    the module for the running kernel, and the tool
 # make clean
 #
@@ -81,7 +81,7 @@ quick:
 	@scripts/ktap-sum $(check)/*.ktap
 
 bench: setup all
-	@for kernel in $(KERNELS); do scripts/bench --kernel $$kernel || exit 1; done
+	@for kernel in $(or $(KERNEL),$(KERNELS)); do scripts/bench --kernel $$kernel || exit 1; done
 
 # --- demo, install -----------------------------------------------------------
 
