@@ -150,12 +150,13 @@ static void describe(const struct model *m, uint64_t v, char *out, size_t bytes)
 /**
  * crash_verify() - judge a device after a crash
  * @dev:  the device
- * @path: model from before the run; replaced by what the device holds now
+ * @path: model from before the run
  * @log:  the run's log
+ * @save: replace the model by what the device holds now
  *
  * Return: the number of sectors that hold what they must not.
  */
-int crash_verify(const char *dev, const char *path, const char *log)
+int crash_verify(const char *dev, const char *path, const char *log, bool save)
 {
 	uint64_t *found, s, durable = 0, limit = 0, later = 0;
 	struct progress p = { 0 };
@@ -202,7 +203,7 @@ int crash_verify(const char *dev, const char *path, const char *log)
 	       " wrong_sectors=%u\n", p.run.threads, durable, limit, later, bad);
 	memcpy(m.version, found, m.h.sectors * sizeof(*found));
 	m.h.epoch = p.run.epoch;
-	if (!bad)
+	if (!bad && save)
 		model_save(&m, path);
 	return bad;
 }

@@ -4,15 +4,17 @@
  *
  *	model gold DEV
  *		fill a device with the gold pattern
+ *	model new DEV --model FILE --gold-sectors N [--seed N]
+ *		what a snapshot holds that nothing was written to
  *	model run DEV --model FILE [--gold-sectors N] [--seed N] [--threads N]
  *		[--ops N] [--seconds N] [--log DEV] [--no-space]
  *		run, comparing all the time and at the end; go on from FILE, if
  *		it is there, and save what the device has to hold now
  *	model verify DEV --model FILE
  *		compare all of the device
- *	model verify-crash DEV --model FILE --log DEV
+ *	model verify-crash DEV --model FILE --log DEV [--no-save]
  *		judge the device after a run with --log that did not end; FILE is
- *		from before that run, and becomes what the device holds
+ *		from before that run, and becomes what the device holds, or stays
  *
  * Exit status: 0, or 1 with the reason on stderr.
  */
@@ -40,6 +42,7 @@ struct options {
 	uint64_t seconds;
 	uint32_t threads;
 	bool no_space;
+	bool no_save;
 };
 
 struct thread {
@@ -343,23 +346,28 @@ static void device_open(int flags)
 		     model.h.sectors);
 }
 
+static int cmd_new(void)
+{
+	int dev = dev_open(opt.dev, O_RDONLY);
+	uint64_t sectors = dev_sectors(dev);
+
+	close(dev);
+	model_new(&model, sectors, opt.gold_sectors < sectors ? opt.gold_sectors : sectors,
+		  opt.seed ? opt.seed : (uint64_t)time(NULL));
+	model_save(&model, opt.model);
+	return 0;
+}
+
 static int cmd_run(void)
 {
 	struct thread sum = { 0 };
 	uint32_t i, k;
 
-	if (!access(opt.model, F_OK)) {
+	/* cmd_new() makes what a crash is compared with later */
+	if (!access(opt.model, F_OK))
 		model_load(&model, opt.model);
-	} else {
-		int dev = dev_open(opt.dev, O_RDONLY);
-		uint64_t sectors = dev_sectors(dev);
-
-		close(dev);
-		model_new(&model, sectors, opt.gold_sectors < sectors ? opt.gold_sectors : sectors,
-			  opt.seed ? opt.seed : (uint64_t)time(NULL));
-		/* what a crash is compared with later */
-		model_save(&model, opt.model);
-	}
+	else
+		cmd_new();
 	if (model.h.sectors < 16)
 		fail("%s is too small", opt.dev);
 	epoch = model.h.epoch + 1;
@@ -431,8 +439,9 @@ static int cmd_gold(void)
 
 static void usage(void)
 {
-	fputs("usage: model gold|run|verify|verify-crash DEV [--model FILE] [--log DEV]\n"
-	      "	[--gold-sectors N] [--seed N] [--threads N] [--ops N] [--seconds N] [--no-space]\n",
+	fputs("usage: model gold|new|run|verify|verify-crash DEV [--model FILE] [--log DEV]\n"
+	      "	[--gold-sectors N] [--seed N] [--threads N] [--ops N] [--seconds N]\n"
+	      "	[--no-space] [--no-save]\n",
 	      stderr);
 	exit(2);
 }
@@ -447,6 +456,10 @@ static void parse(int argc, char **argv)
 
 		if (!strcmp(name, "--no-space")) {
 			opt.no_space = true;
+			continue;
+		}
+		if (!strcmp(name, "--no-save")) {
+			opt.no_save = true;
 			continue;
 		}
 		if (++i == argc)
@@ -483,12 +496,14 @@ int main(int argc, char **argv)
 		return cmd_gold();
 	if (!opt.model)
 		usage();
+	if (!strcmp(argv[1], "new"))
+		return cmd_new();
 	if (!strcmp(argv[1], "run"))
 		return cmd_run();
 	if (!strcmp(argv[1], "verify"))
 		return cmd_verify();
 	if (!strcmp(argv[1], "verify-crash") && opt.log)
-		return crash_verify(opt.dev, opt.model, opt.log) != 0;
+		return crash_verify(opt.dev, opt.model, opt.log, !opt.no_save) != 0;
 	usage();
 	return 2;
 }

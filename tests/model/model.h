@@ -73,6 +73,6 @@ bool model_is(const struct model *m, uint64_t sector, const void *data);
 unsigned int model_compare(const struct model *m, int fd, uint64_t first, uint64_t end);
 
 uint64_t log_sum(const void *data, size_t bytes);
-int crash_verify(const char *dev, const char *path, const char *log);
+int crash_verify(const char *dev, const char *path, const char *log, bool save);
 
 #endif /* SOSNAP_TEST_MODEL_H */
