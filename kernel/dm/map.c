@@ -196,7 +196,7 @@ static u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bi
 	spin_lock_irqsave(&w->lock, flags);
 	if (unlikely(w->dead))
 		goto out;
-	if (!w->resv && !w->pending && !sosnap_window_rebase(store, w))
+	if (!w->resv && !w->pending && !sosnap_window_rebase(snap, w))
 		goto out;
 	can = w->resv & ~w->own & ~w->pending;
 	if (!(can >> bit & 1))

@@ -345,9 +345,7 @@ static int stats(struct call *c)
 	       store->log.end - store->log.merged, store->log.nr_chunks,
 	       store->commit.durable, store->checkpointed);
 	spin_unlock_irq(&store->log_lock);
-	DMEMIT("windows=%ld\nwindow_kib=%llu\nstretches=%u\n",
-	       atomic_long_read(&store->nr_windows),
-	       sosnap_window_kib(atomic_long_read(&store->nr_windows)),
+	DMEMIT("map_kib=%llu\nstretches=%u\n", sosnap_map_kib(&store->map_bytes),
 	       READ_ONCE(store->stretch.nr));
 	return 1;
 }

@@ -101,42 +101,43 @@ static void free_page_rcu(struct rcu_head *rcu)
 	__free_page(container_of(rcu, struct page, rcu_head));
 }
 
-/* Free the pages below this one that are empty. Return: whether it is empty now. */
-static bool trim(struct sosnap_slots *t, void **page, u32 shift)
+static bool empty(void **page)
 {
-	bool empty = true;
 	u32 i;
 
-	for (i = 0; i < SOSNAP_SLOTS; i++) {
-		void *entry = READ_ONCE(page[i]);
-
-		if (entry && shift && trim(t, entry, shift - SOSNAP_SLOTS_SHIFT)) {
-			WRITE_ONCE(page[i], NULL);
-			call_rcu(&virt_to_page(entry)->rcu_head, free_page_rcu);
-			t->pages--;
-			entry = NULL;
-		}
-		if (entry)
-			empty = false;
-	}
-	cond_resched();
-	return empty;
+	for (i = 0; i < SOSNAP_SLOTS; i++)
+		if (READ_ONCE(page[i]))
+			return false;
+	return true;
 }
 
 /**
- * sosnap_slots_trim() - free the pages that are empty
- * @t: the map
+ * sosnap_slots_trim() - free the pages on the way to an index that are empty
+ * @t:     the map
+ * @index: the index
  * Context: load_lock held.
  */
-void sosnap_slots_trim(struct sosnap_slots *t)
+void sosnap_slots_trim(struct sosnap_slots *t, u64 index)
 {
-	void **root = t->root;
+	void **at[BITS_PER_LONG_LONG / SOSNAP_SLOTS_SHIFT + 1];
+	u32 shift = t->shift, n = 0;
+	void **page;
 
-	if (!root || !trim(t, root, t->shift))
+	/* at[n]: the slot that holds the page of level n */
+	for (at[0] = (void **)&t->root; *at[n] && shift; shift -= SOSNAP_SLOTS_SHIFT, n++)
+		at[n + 1] = (void **)*at[n] + slot_of(index, shift);
+	if (!*at[n] && !n--)
 		return;
-	WRITE_ONCE(t->root, NULL);
-	call_rcu(&virt_to_page(root)->rcu_head, free_page_rcu);
-	t->pages--;
+	for (;; n--) {
+		page = *at[n];
+		if (!empty(page))
+			return;
+		WRITE_ONCE(*at[n], NULL);
+		call_rcu(&virt_to_page(page)->rcu_head, free_page_rcu);
+		t->pages--;
+		if (!n)
+			return;
+	}
 }
 
 static void free_pages_below(void **page, u32 shift)

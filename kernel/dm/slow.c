@@ -212,7 +212,7 @@ static int claim_place(struct sosnap_snap *snap, struct claim *c)
 		return 0;
 	r = sosnap_space_get(store, c->count, &c->place, &len);
 	if (!r) {
-		r = sosnap_window_add_spill(c->w, sosnap_mask(c->first, len),
+		r = sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len),
 					    c->place - c->first);
 		if (r)
 			sosnap_space_put(store, c->place, len);

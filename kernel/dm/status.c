@@ -40,7 +40,7 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	       data + s->node_blocks + fixed, s->nr_blocks, data, s->node_blocks + fixed,
 	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
 	       store->nr_snapshots, store->nr_golds,
-	       sosnap_window_kib(atomic_long_read(&store->nr_windows)), READ_ONCE(store->removing));
+	       sosnap_map_kib(&store->map_bytes), READ_ONCE(store->removing));
 }
 
 /**
@@ -72,6 +72,6 @@ void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int max
 				       le32_to_cpu(e->item.snapshot.gold));
 	DMEMIT("%s %s %llu %llu %s %llu", state, e ? e->item.snapshot.name : "-",
 	       (u64)snap->sectors, blocks, g ? g->item.gold.name : "-",
-	       sosnap_window_kib(atomic_long_read(&snap->nr_windows)));
+	       sosnap_map_kib(&snap->map_bytes));
 	mutex_unlock(&store->meta_lock);
 }

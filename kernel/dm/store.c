@@ -84,6 +84,7 @@ static void store_destroy(struct sosnap_store *store)
 	cancel_delayed_work_sync(&store->merge_timer);
 	cancel_delayed_work_sync(&store->no_space);
 	cancel_work_sync(&store->checkpoint);
+	sosnap_shrinker_stop(store->shrinker);
 	cancel_work_sync(&store->evict);
 	cancel_delayed_work_sync(&store->commit.timer);
 	cancel_work_sync(&store->commit.work);
@@ -172,6 +173,9 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 		r = sosnap_log_init(store);
 	if (!r)
 		r = sosnap_commit_init(store);
+	if (r)
+		return open_failed(store, ti, r);
+	r = sosnap_window_shrinker_start(store);
 	if (r)
 		return open_failed(store, ti, r);
 	counts_init(store);

@@ -266,6 +266,9 @@ struct sosnap_store {
 	struct delayed_work merge_timer;	/* idle stores are merged too */
 	bool stopping;			/* no checkpoint in the background */
 	struct work_struct evict;
+	bool evict_waits;		/* for a checkpoint: what is left has records */
+	struct shrinker *shrinker;
+	atomic_long_t shrink;		/* bytes of maps it has asked for */
 	bool freeing;			/* a checkpoint would free something */
 	bool reclaiming;		/* and one that does is under way */
 	atomic64_t soft;		/* blocks in stretches and reservations */
@@ -273,7 +276,7 @@ struct sosnap_store {
 	struct mutex list_lock;		/* snaps, ti */
 	struct list_head snaps;
 
-	atomic_long_t nr_windows;
+	atomic_long_t map_bytes;	/* of all maps */
 	mempool_t *pages;
 
 	spinlock_t parked_lock;		/* parked, and snap->suspending */
@@ -304,7 +307,7 @@ struct sosnap_snap {
 	bool noflush;			/* ... but is requeued */
 
 	struct sosnap_slots map;	/* window index -> see above */
-	atomic_long_t nr_windows;
+	atomic_long_t map_bytes;	/* windows, their spills and the pages of slots */
 	struct mutex load_lock;		/* scratch; loads, discards, evictions */
 	spinlock_t zero_lock;		/* zero_ranges */
 	struct list_head zero_ranges;

@@ -45,26 +45,43 @@ static void window_free_rcu(struct rcu_head *rcu)
 	mempool_free(w, window_pool);
 }
 
+static long map_limit(struct sosnap_store *store)
+{
+	return min_t(u64, (u64)store->opt.map_memory << 20, LONG_MAX);
+}
+
+/* A map has grown, or become smaller. */
+static void charge(struct sosnap_snap *snap, long bytes)
+{
+	struct sosnap_store *store = snap->store;
+
+	atomic_long_add(bytes, &snap->map_bytes);
+	if (atomic_long_add_return(bytes, &store->map_bytes) > map_limit(store) && bytes > 0 &&
+	    !READ_ONCE(store->evict_waits))
+		queue_work(store->meta_wq, &store->evict);
+}
+
+static long spill_bytes(const struct sosnap_spill *s)
+{
+	return s ? struct_size(s, seg, s->nr) : 0;
+}
+
+/* Nobody changes the window any more; readers may still look at it. */
 static void window_free(struct sosnap_snap *snap, struct sosnap_window *w)
 {
-	atomic_long_dec(&snap->nr_windows);
-	atomic_long_dec(&snap->store->nr_windows);
+	charge(snap, -(long)sizeof(*w) - spill_bytes(rcu_dereference_protected(w->spill, true)));
 	call_rcu(&w->rcu, window_free_rcu);
 }
 
-static u64 window_limit(struct sosnap_store *store)
+/* Set a slot under load_lock, and account for the pages that takes. */
+static int slot_store(struct sosnap_snap *snap, u64 index, void *entry, gfp_t gfp)
 {
-	return ((u64)store->opt.map_memory << 20) / sizeof(struct sosnap_window);
-}
+	long pages = snap->map.pages;
+	int r = sosnap_slots_store(&snap->map, index, entry, gfp);
 
-/**
- * sosnap_window_kib() - memory of windows
- * @windows: how many
- * Return: KiB, without what the slots of the maps cost.
- */
-u64 sosnap_window_kib(long windows)
-{
-	return (u64)windows * sizeof(struct sosnap_window) >> 10;
+	if (snap->map.pages != pages)
+		charge(snap, ((long)snap->map.pages - pages) * (long)PAGE_SIZE);
+	return r;
 }
 
 static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, bool sleep)
@@ -84,9 +101,7 @@ static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, b
 	seqcount_spinlock_init(&w->seq, &w->lock);
 	w->index = index;
 	w->referenced = true;
-	atomic_long_inc(&snap->nr_windows);
-	if (atomic_long_inc_return(&store->nr_windows) > window_limit(store))
-		queue_work(store->meta_wq, &store->evict);
+	charge(snap, sizeof(*w));
 	return w;
 }
 
@@ -183,15 +198,15 @@ static void spill_fill(struct sosnap_spill *s, const struct sosnap_spill *old, u
 
 /**
  * sosnap_window_rebase() - give a window a new base with 64 places reserved
- * @store: the store
- * @w:     the window; nothing in it is reserved or pending
+ * @snap: the snapshot
+ * @w:    the window; nothing in it is reserved or pending
  *
  * Blocks that live at the old base stay there, as a segment of the spill: so
  * first writes go on as in a fresh window after its map was loaded again.
  * Context: w->lock held, irqs off.
  * Return: false without memory, or when no stretch is ready.
  */
-bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w)
+bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w)
 {
 	struct sosnap_spill *old, *s = NULL;
 	u64 base;
@@ -204,13 +219,14 @@ bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w)
 		if (!s)
 			return false;
 	}
-	if (!sosnap_stretch_pop(store, &base)) {
+	if (!sosnap_stretch_pop(snap->store, &base)) {
 		kfree(s);
 		return false;
 	}
 	write_seqcount_begin(&w->seq);
 	if (s) {
 		spill_fill(s, old, w->held & ~w->based, w->based, w->base);
+		charge(snap, spill_bytes(s) - spill_bytes(old));
 		rcu_assign_pointer(w->spill, s);
 		w->based = 0;
 	}
@@ -224,6 +240,7 @@ bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w)
 
 /**
  * sosnap_window_add_spill() - let blocks live elsewhere than at base + bit
+ * @snap: the snapshot
  * @w:    the window
  * @mask: which; they are pending
  * @base: bit i lives at @base + i
@@ -234,7 +251,7 @@ bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w)
  * Context: may sleep; nobody else adds segments to blocks of @mask.
  * Return: 0 or -ENOMEM.
  */
-int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base)
+int sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base)
 {
 	struct sosnap_spill *old, *s;
 	u64 used;
@@ -258,6 +275,7 @@ retry:
 	/* what is held or about to be; a bit of mask that is held keeps its place */
 	used = (w->held | w->pending) & ~w->based & ~(mask & ~w->held);
 	spill_fill(s, old, used, mask, base);
+	charge(snap, spill_bytes(s) - spill_bytes(old));
 	write_seqcount_begin(&w->seq);
 	rcu_assign_pointer(w->spill, s);
 	write_seqcount_end(&w->seq);
@@ -394,7 +412,7 @@ static int place_all(struct sosnap_snap *snap, struct sosnap_window *w)
 			w->base = base;
 			w->based = mask;
 		} else {
-			r = sosnap_window_add_spill(w, mask, base);
+			r = sosnap_window_add_spill(snap, w, mask, base);
 			if (r)
 				return r;
 		}
@@ -422,7 +440,7 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 		entry = w;
 	}
 	if (!r)
-		r = sosnap_slots_store(&snap->map, index, entry, GFP_NOIO);
+		r = slot_store(snap, index, entry, GFP_NOIO);
 	if (r || entry != w)
 		window_free(snap, w);
 	return r;
@@ -437,8 +455,8 @@ static void fill_ahead(struct sosnap_snap *snap, u64 index, u64 next)
 		return;
 	for (index++; index < stop; index++)
 		if (sosnap_slots_load(&snap->map, index) ||
-		    sosnap_slots_store(&snap->map, index, xa_mk_value(SOSNAP_WINDOW_GOLD),
-				       GFP_NOWAIT | __GFP_NOWARN))
+		    slot_store(snap, index, xa_mk_value(SOSNAP_WINDOW_GOLD),
+			       GFP_NOWAIT | __GFP_NOWARN))
 			return;
 }
 
@@ -522,8 +540,15 @@ int sosnap_window_need(struct sosnap_snap *snap, u64 index)
 	}
 }
 
+/* How hard to try: each one also takes what those before it do. */
+enum evict {
+	EVICT_OLD,	/* clean windows that were not new at the last round */
+	EVICT_CLEAN,	/* all clean windows */
+	EVICT_VALUES,	/* and the slots of windows without changes */
+};
+
 /* Take a window out of the map if the trees know all of it. */
-static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
+static void evict_window(struct sosnap_snap *snap, struct sosnap_window *w, enum evict how)
 {
 	struct sosnap_store *store = snap->store;
 	void *next = NULL;
@@ -532,12 +557,14 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 	spin_lock_irq(&w->lock);
 	/* pairs with the release in checkpoint.c: old discards are gone by then */
 	if (w->pending || w->logged > smp_load_acquire(&store->checkpointed) ||
-	    (w->referenced && !force)) {
+	    (w->referenced && how == EVICT_OLD)) {
 		w->referenced = false;
 		spin_unlock_irq(&w->lock);
-		return false;
+		return;
 	}
-	if (!w->held && !w->zero)
+	if (how == EVICT_VALUES)
+		next = NULL;
+	else if (!w->held && !w->zero)
 		next = xa_mk_value(SOSNAP_WINDOW_GOLD);
 	else if (!w->held && w->zero == ~0ULL)
 		next = xa_mk_value(SOSNAP_WINDOW_ZERO);
@@ -546,53 +573,78 @@ static bool evict(struct sosnap_snap *snap, struct sosnap_window *w, bool force)
 	base = w->base;
 	w->resv = 0;
 	spin_unlock_irq(&w->lock);
-	sosnap_slots_store(&snap->map, w->index, next, GFP_NOWAIT);
+	slot_store(snap, w->index, next, GFP_NOWAIT);
 	sosnap_space_put_mask(store, base, resv);
 	window_free(snap, w);
-	return true;
 }
 
-static void evict_snap(struct sosnap_snap *snap, bool force, u64 keep)
+/* One page of slots from an index on, under load_lock. */
+static void evict_page(struct sosnap_snap *snap, u64 index, u64 end, enum evict how, long keep)
 {
-	u64 index = 0;
+	long pages = snap->map.pages;
+	u64 at = index;
 	void *entry;
 
-	/* a load may be waiting for the memory of other snapshots' windows */
-	if (!force && !mutex_trylock(&snap->load_lock))
-		return;
-	if (force)
-		mutex_lock(&snap->load_lock);
-	sosnap_slots_for_each(&snap->map, index, sosnap_windows(snap), entry) {
-		if (xa_is_value(entry)) {
-			if (force)
-				sosnap_slots_replace(&snap->map, index, entry, NULL);
-			continue;
-		}
-		evict(snap, entry, force);
-		if (atomic_long_read(&snap->store->nr_windows) <= keep)
+	sosnap_slots_for_each(&snap->map, at, end, entry) {
+		if (atomic_long_read(&snap->store->map_bytes) <= keep)
 			break;
+		if (!xa_is_value(entry))
+			evict_window(snap, entry, how);
+		else if (how == EVICT_VALUES)
+			sosnap_slots_replace(&snap->map, at, entry, NULL);
+	}
+	sosnap_slots_trim(&snap->map, index);
+	charge(snap, ((long)snap->map.pages - pages) * (long)PAGE_SIZE);
+}
+
+/* A page of slots at a time, so that loads do not have to wait for long. */
+static void evict_snap(struct sosnap_snap *snap, enum evict how, long keep)
+{
+	u64 index = 0, end;
+
+	while (index < sosnap_windows(snap) &&
+	       atomic_long_read(&snap->store->map_bytes) > keep) {
+		/* a load may be waiting for the memory of other snapshots' windows */
+		if (!mutex_trylock(&snap->load_lock))
+			return;
+		if (!sosnap_slots_next(&snap->map, &index, sosnap_windows(snap)))
+			index = sosnap_windows(snap);
+		end = min_t(u64, round_down(index, SOSNAP_SLOTS) + SOSNAP_SLOTS,
+			    sosnap_windows(snap));
+		if (index < end)
+			evict_page(snap, index, end, how, keep);
+		mutex_unlock(&snap->load_lock);
+		index = end;
 		cond_resched();
 	}
-	sosnap_slots_trim(&snap->map);
-	mutex_unlock(&snap->load_lock);
+}
+
+static void evict_down_to(struct sosnap_store *store, enum evict last, long keep)
+{
+	struct sosnap_snap *snap;
+	enum evict how;
+
+	mutex_lock(&store->list_lock);
+	for (how = EVICT_OLD; how <= last; how++)
+		list_for_each_entry(snap, &store->snaps, list)
+			evict_snap(snap, how, keep);
+	mutex_unlock(&store->list_lock);
 }
 
 static void evict_work(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(work, struct sosnap_store, evict);
-	u64 limit = window_limit(store), keep = limit - limit / 8;
-	struct sosnap_snap *snap;
-	int round;
+	long limit = map_limit(store), keep = limit - limit / 8, asked;
 
-	mutex_lock(&store->list_lock);
-	for (round = 0; round < 2; round++)
-		list_for_each_entry(snap, &store->snaps, list)
-			if (atomic_long_read(&store->nr_windows) > keep)
-				evict_snap(snap, false, keep);
-	mutex_unlock(&store->list_lock);
-	/* what is left has records: a checkpoint makes it clean */
-	if (atomic_long_read(&store->nr_windows) > limit)
+	asked = atomic_long_xchg(&store->shrink, 0);
+	if (asked)
+		keep = min(keep, max(atomic_long_read(&store->map_bytes) - asked, 0L));
+	evict_down_to(store, EVICT_VALUES, keep);
+	if (atomic_long_read(&store->map_bytes) > keep &&
+	    READ_ONCE(store->log.end) != READ_ONCE(store->log.merged)) {
+		WRITE_ONCE(store->evict_waits, true);
 		sosnap_checkpoint_queue(store);
+	}
 }
 
 /**
@@ -602,12 +654,39 @@ static void evict_work(struct work_struct *work)
  */
 void sosnap_window_evict_all(struct sosnap_store *store)
 {
-	struct sosnap_snap *snap;
+	evict_down_to(store, EVICT_VALUES, 0);
+}
 
-	mutex_lock(&store->list_lock);
-	list_for_each_entry(snap, &store->snaps, list)
-		evict_snap(snap, true, 0);
-	mutex_unlock(&store->list_lock);
+static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
+{
+	struct sosnap_store *store = sosnap_shrinker_owner(s);
+	long bytes = atomic_long_read(&store->map_bytes) - atomic_long_read(&store->shrink);
+
+	return max(bytes, 0L) / sizeof(struct sosnap_window);
+}
+
+/*
+ * Whoever reclaims memory may hold any lock of ours, so the worker does it, as
+ * dm-bufio's does.
+ */
+static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	struct sosnap_store *store = sosnap_shrinker_owner(s);
+
+	atomic_long_add(sc->nr_to_scan * sizeof(struct sosnap_window), &store->shrink);
+	queue_work(store->meta_wq, &store->evict);
+	return sc->nr_to_scan;
+}
+
+/**
+ * sosnap_window_shrinker_start() - give memory of maps back when the host needs it
+ * @store: the store; sosnap_shrinker_stop() ends it
+ * Return: 0 or -ENOMEM.
+ */
+int sosnap_window_shrinker_start(struct sosnap_store *store)
+{
+	store->shrinker = sosnap_shrinker_start(shrink_count, shrink_scan, store);
+	return store->shrinker ? 0 : -ENOMEM;
 }
 
 /**
@@ -663,6 +742,7 @@ void sosnap_window_drop_map(struct sosnap_snap *snap)
 		window_free(snap, w);
 	}
 	sosnap_slots_exit(&snap->map);
+	charge(snap, -atomic_long_read(&snap->map_bytes));
 	list_for_each_entry_safe(z, next, &snap->zero_ranges, list)
 		kfree(z);
 }
@@ -690,7 +770,8 @@ void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq)
 	mutex_unlock(&store->list_lock);
 	list_for_each_entry_safe(z, next, &old, list)
 		kfree(z);
-	if (atomic_long_read(&store->nr_windows) > window_limit(store))
+	WRITE_ONCE(store->evict_waits, false);
+	if (atomic_long_read(&store->map_bytes) > map_limit(store))
 		queue_work(store->meta_wq, &store->evict);
 }
 

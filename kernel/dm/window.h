@@ -52,6 +52,12 @@ static inline void sosnap_window_read(struct sosnap_window *w, struct sosnap_vie
 	} while (read_seqcount_retry(&w->seq, seq));
 }
 
+/* KiB, rounded up, for status. */
+static inline u64 sosnap_map_kib(atomic_long_t *bytes)
+{
+	return DIV_ROUND_UP((u64)atomic_long_read(bytes), 1024);
+}
+
 /* Length of the run of set bits from bit on. */
 static inline u32 sosnap_run(u64 mask, u32 bit)
 {
@@ -96,8 +102,8 @@ struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, vo
 					 bool sleep);
 int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
-bool sosnap_window_rebase(struct sosnap_store *store, struct sosnap_window *w);
-int sosnap_window_add_spill(struct sosnap_window *w, u64 mask, u64 base);
+bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);
+int sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base);
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
 			u32 count, u64 store, bool based, bool ok);
 void sosnap_window_unreserve(struct sosnap_store *store);
@@ -105,7 +111,7 @@ void sosnap_window_evict_all(struct sosnap_store *store);
 void sosnap_window_drop_map(struct sosnap_snap *snap);
 void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq);
 void sosnap_window_store_init(struct sosnap_store *store);
-u64 sosnap_window_kib(long windows);
+int sosnap_window_shrinker_start(struct sosnap_store *store);
 
 int sosnap_window_cache_init(void);
 void sosnap_window_cache_exit(void);

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 400
+#
+# What the maps cost in memory: what is used, within a bound, and given back when
+# the host needs it.
+. "$(dirname "$0")/lib.sh"
+needs
+
+free_kib()
+{
+	awk '/^(MemFree|Buffers|Cached|SReclaimable):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+# Memory that 1,000 devices take, in KiB, from a list for dmsetup --concise on stdin.
+cost_of()
+{
+	local before list
+
+	list=$(paste -sd ';')
+	echo 3 > /proc/sys/vm/drop_caches
+	before=$(free_kib)
+	must dmsetup create --concise "$list"
+	echo 3 > /proc/sys/vm/drop_caches
+	echo $((before - $(free_kib)))
+}
+
+drop_host_memory()
+{
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		echo 2 > /proc/sys/vm/drop_caches
+		[ "$(store_field 15)" -gt "$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# a gold image of 2 GiB that takes no memory itself
+must dmsetup create zero --table "0 $(to_sectors 2G) zero"
+gold=$dm/zero
+gold_sectors=$(sectors_of "$gold")
+new_store 960M
+store_up
+gold_add
+
+# 2 GiB read, 25 MiB written in runs of 4 KiB, each in a window of its own
+snap_new a
+snap_up a
+same "a map that nobody used takes nothing" 0 "$(snap_field a 6)"
+must dd if=$dm/st-a of=/dev/null bs=1M iflag=direct status=none
+echo "# 2 GiB read: $(snap_field a 6) KiB"
+at_most "a map of gold blocks takes 8 bytes for 256 KiB" 80 "$(snap_field a 6)"
+must "$BLK" each $dm/st-a 320 8 640 6400 7
+echo "# and 6,400 scattered writes of 4 KiB: $(snap_field a 6) KiB"
+at_most "after 2 GiB of reads and 25 MiB of scattered writes it is at most 1 MiB" 1024 "$(snap_field a 6)"
+same "the store says the same" "$(snap_field a 6)" "$(store_field 15)"
+
+# what has records stays, what is clean goes
+must message drop_maps
+at_least "what no checkpoint has merged stays" 600 "$(snap_field a 6)"
+must message checkpoint
+ok "the host's shrinker gets it back" drop_host_memory 16
+echo "# after the shrinker: $(store_field 15) KiB"
+ok "and it is loaded again" "$BLK" check $dm/st-a 320 8 7
+ok "to the last block" "$BLK" check $dm/st-a $((320 + 6399 * 640)) 8 7
+ok "and what is beside it too" "$BLK" check $dm/st-a 328 8 zero
+snap_down a
+same "a snapshot that is gone has no map" 0 "$(store_field 15)"
+
+# a bound for all
+store_down
+store_up map_memory 1
+for name in b c d; do
+	snap_new $name
+	snap_up $name
+	must "$BLK" each $dm/st-$name 320 8 640 4000 9
+	must dd if=$dm/st-$name of=/dev/null bs=1M iflag=direct status=none
+done
+must message checkpoint
+for ((i = 0; i < 50; i++)); do
+	[ "$(store_field 15)" -gt 1024 ] || break
+	sleep 0.1
+done
+at_most "map_memory 1 keeps three busy snapshots within 1 MiB" 1024 "$(store_field 15)"
+ok "nothing of them is lost" "$BLK" check $dm/st-b 320 8 9
+ok "at the end neither" "$BLK" check $dm/st-d $((320 + 3999 * 640)) 8 9
+snap_down b c d
+
+# a thousand
+must "$SOSNAP" create st/n{1..1000} --gold g
+linear=$(seq 1000 | sed "s|.*|l&,,,rw,0 $gold_sectors linear $gold 0|" | cost_of)
+must dmsetup remove l{1..1000}
+sosnap=$(message list snapshot |
+	awk -v g="$gold" '$2 ~ /^n/ { print "st-" $2 ",,,rw,0 " $3 " sosnap /dev/mapper/st " $1 " " g }' |
+	cost_of)
+echo "# 1,000 devices: dm-linear $((linear / 1000)) KiB each, idle snapshots $((sosnap / 1000)) KiB each"
+at_most "an idle snapshot takes less than 16 KiB more than a dm-linear device" 16000 $((sosnap - linear))
+same "1,000 are there" 1000 "$(dmsetup ls | grep -c '^st-n')"
+must dmsetup remove st-n{1..1000}
+finish
