@@ -78,6 +78,7 @@ static int by_start(const void *x, const void *y)
 {
 	const struct sosnap_batch_record *a = x, *b = y;
 
+	cond_resched();	/* sort() does not, and a million records take it seconds */
 	if (a->object != b->object)
 		return a->object < b->object ? -1 : 1;
 	if (a->blk != b->blk)
