@@ -38,7 +38,7 @@
  *
  *	list gold:	<name> <sectors> <sample crc> <sha256> <snapshots> <ctime>
  *	list snapshot:	<id> <name> <sectors> <gold name> <changed blocks>
- *			<auto 0|1> <active 0|1> <ctime> <uuid>
+ *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
  *
  * Status (dmsetup status)
  *

@@ -212,13 +212,13 @@ static int set(struct call *c)
 }
 
 static u64 changed_blocks(struct sosnap_store *store, const struct sosnap_disk_snapshot *s,
-			  u32 id, bool *active)
+			  u32 id, const char **state)
 {
 	struct sosnap_snap *snap;
 	struct sosnap_entry *o;
 	u64 blocks = 0;
 
-	*active = false;
+	*state = "inactive";
 	o = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_OBJECT,
 			       le32_to_cpu(s->object));
 	if (o)
@@ -227,7 +227,7 @@ static u64 changed_blocks(struct sosnap_store *store, const struct sosnap_disk_s
 	list_for_each_entry(snap, &store->snaps, list) {
 		if (snap->id != id)
 			continue;
-		*active = true;
+		*state = sosnap_snap_state(snap);
 		spin_lock_irq(&store->log_lock);
 		blocks = snap->blocks + snap->merging + snap->delta;
 		spin_unlock_irq(&store->log_lock);
@@ -243,13 +243,14 @@ static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsign
 						    le32_to_cpu(s->gold));
 	unsigned int maxlen = c->maxlen;
 	char *result = c->result;
-	bool active;
-	u64 blocks = changed_blocks(c->store, s, e->id, &active);
+	const char *state;
+	u64 blocks = changed_blocks(c->store, s, e->id, &state);
 
-	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU\n", e->id, s->name, le64_to_cpu(s->sectors),
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s\n", e->id, s->name, le64_to_cpu(s->sectors),
 	       g ? g->item.gold.name : "-", blocks,
-	       !!(le32_to_cpu(s->flags) & SOSNAP_SNAPSHOT_AUTO), active, le64_to_cpu(s->ctime),
-	       s->uuid);
+	       !!(le32_to_cpu(s->flags) & SOSNAP_SNAPSHOT_AUTO),
+	       strcmp(state, "inactive") != 0,
+	       le64_to_cpu(s->ctime), s->uuid, state);
 	return sz;
 }
 

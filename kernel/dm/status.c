@@ -44,6 +44,19 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 }
 
 /**
+ * sosnap_snap_state() - the state of a snapshot that is active
+ * @snap: the snapshot
+ * Context: any.
+ * Return: its word, see core/uapi.h.
+ */
+const char *sosnap_snap_state(const struct sosnap_snap *snap)
+{
+	if (READ_ONCE(snap->fenced))
+		return "fenced";
+	return sosnap_writable(snap->store) && !get_disk_ro(dm_disk(snap->md)) ? "rw" : "ro";
+}
+
+/**
  * sosnap_snap_status() - the status line of a snapshot, see core/uapi.h
  * @snap:   the snapshot
  * @result: room for it
@@ -54,14 +67,9 @@ void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int max
 {
 	struct sosnap_store *store = snap->store;
 	struct sosnap_entry *e, *g = NULL;
-	const char *state = "rw";
 	unsigned int sz = 0;
 	u64 blocks;
 
-	if (snap->fenced)
-		state = "fenced";
-	else if (!sosnap_writable(store))
-		state = "ro";
 	spin_lock_irq(&store->log_lock);
 	blocks = snap->blocks + snap->merging + snap->delta;
 	spin_unlock_irq(&store->log_lock);
@@ -70,7 +78,7 @@ void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int max
 	if (e)
 		g = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_GOLD,
 				       le32_to_cpu(e->item.snapshot.gold));
-	DMEMIT("%s %s %llu %llu %s %llu", state, e ? e->item.snapshot.name : "-",
+	DMEMIT("%s %s %llu %llu %s %llu", sosnap_snap_state(snap), e ? e->item.snapshot.name : "-",
 	       (u64)snap->sectors, blocks, g ? g->item.gold.name : "-",
 	       sosnap_map_kib(&snap->map_bytes));
 	mutex_unlock(&store->meta_lock);

@@ -16,6 +16,7 @@ void sosnap_store_fail(struct sosnap_store *store, const char *why);
 int sosnap_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 		   unsigned int maxlen);
 void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int maxlen);
+const char *sosnap_snap_state(const struct sosnap_snap *snap);
 void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int maxlen);
 struct sosnap_store *sosnap_store_of_target(struct dm_target *ti);
 void sosnap_snap_fence(struct sosnap_snap *snap);

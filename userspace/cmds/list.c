@@ -92,7 +92,7 @@ static int list_store(const struct sosnap_store *store)
 		sosnap_out_row((struct sosnap_val[]){
 			{ .s = name }, { .n = s->sectors << 9 }, { .n = changed },
 			{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },
-			{ .s = s->gold }, { .s = sosnap_snap_state(store, s) },
+			{ .s = s->gold }, { .s = sosnap_snap_state(s) },
 			{ .n = s->auto_activate }, { .n = s->id }, { .n = s->ctime },
 			{ .s = s->uuid } });
 		free(name);

@@ -52,7 +52,7 @@ static int print_one(const struct sosnap_store *store, const struct sosnap_reply
 	path = sosnap_printf("/dev/mapper/%s", dev.name);
 	sosnap_out_object(NULL);
 	sosnap_out_record(NULL, cols, ARRAY_SIZE(cols), (struct sosnap_val[]){
-		{ .s = store->st.name }, { .s = s->name }, { .s = sosnap_snap_state(store, s) },
+		{ .s = store->st.name }, { .s = s->name }, { .s = sosnap_snap_state(s) },
 		{ .s = path, .none = !dev.exists }, { .n = (u64)dev.opens, .none = !dev.exists },
 		{ .n = s->sectors << 9 }, { .n = changed },
 		{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },

@@ -66,6 +66,7 @@ int sosnap_reply_parse_snapshot(const char *line, struct sosnap_reply_snapshot *
 	s->active = take_number(&w, 10);
 	s->ctime = take_number(&w, 10);
 	TAKE(&w, s->uuid);
+	TAKE(&w, s->state);
 	return w.bad ? -EPROTO : 0;
 }
 

@@ -22,7 +22,7 @@ struct sosnap_reply_gold {
 
 /*
  * "list snapshot", "show": <id> <name> <sectors> <gold name> <changed blocks>
- *			<auto 0|1> <active 0|1> <ctime> <uuid>
+ *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
  */
 struct sosnap_reply_snapshot {
 	u64 id;
@@ -34,6 +34,7 @@ struct sosnap_reply_snapshot {
 	bool active;
 	u64 ctime;
 	char uuid[37];
+	char state[16];
 };
 
 /*

@@ -151,26 +151,9 @@ int sosnap_snap_deactivate(const struct sosnap_store *store,
 	return r;
 }
 
-const char *sosnap_snap_state(const struct sosnap_store *store,
-			      const struct sosnap_reply_snapshot *snap)
+const char *sosnap_snap_state(const struct sosnap_reply_snapshot *snap)
 {
-	struct sosnap_reply_status status;
-	char *type = NULL, *params = NULL;
-	const char *state = "active";
-	struct sosnap_dm_dev dev;
-
-	if (!snap->active)
-		return "inactive";
-	if (sosnap_snap_device(store, snap, &dev) || !dev.exists)
-		return state;
-	if (!sosnap_dm_status(dev.name, &type, &params) &&
-	    !sosnap_reply_parse_status(params, &status)) {
-		if (!strcmp(status.state, "fenced"))
-			state = "fenced";
-		else if (!strcmp(status.state, "ro") || dev.read_only)
-			state = "read-only";
-	}
-	free(type);
-	free(params);
-	return state;
+	if (!strcmp(snap->state, "rw"))
+		return "active";
+	return strcmp(snap->state, "ro") ? snap->state : "read-only";
 }

@@ -42,8 +42,7 @@ int sosnap_snap_deactivate(const struct sosnap_store *store,
 int sosnap_snap_device(const struct sosnap_store *store,
 		       const struct sosnap_reply_snapshot *snap, struct sosnap_dm_dev *dev);
 
-/* "active", "inactive", "read-only" or "fenced"; what it can find out */
-const char *sosnap_snap_state(const struct sosnap_store *store,
-			      const struct sosnap_reply_snapshot *snap);
+/* "active", "inactive", "read-only" or "fenced" */
+const char *sosnap_snap_state(const struct sosnap_reply_snapshot *snap);
 
 #endif /* SOSNAP_SNAP_H */
