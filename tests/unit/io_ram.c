@@ -85,6 +85,7 @@ static void disk_write(struct io_ram *ram, u64 blk, const void *data)
 	struct io_ram_write *w;
 
 	memcpy(io_ram_disk(ram, blk), data, SOSNAP_BLOCK_SIZE);
+	ram->written++;
 	if (!ram->logging)
 		return;
 	if (ram->log_nr == ram->log_max) {

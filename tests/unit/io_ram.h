@@ -32,6 +32,7 @@ struct io_ram_write;
  * @fail_at:    0, or the call (counted by @calls) that fails with @fail_error
  * @held:       buffers got and not put
  * @most_held:  highest value of @held; a test may reset it
+ * @written:    blocks written so far
  * @violations: rules broken
  */
 struct io_ram {
@@ -46,6 +47,7 @@ struct io_ram {
 	int fail_error;
 	u32 held;
 	u32 most_held;
+	u64 written;
 	u32 violations;
 	/* private */
 	u8 **disk;			/* NULL: as in lower */
