@@ -3,6 +3,7 @@
 # make            dm-sosnap.ko for every installed set of kernel headers, and the tool
 # make check      set-up, build, all tests (root for the set-up only); what CI runs
 # make quick      what needs neither root nor a kernel: unit, tool and style checks
+# make bench-scale  two CPUs beside one, and beside dm-linear
 # make demo       many guests from one gold image, in a virtual machine
 # make bench      instructions and device operations per I/O, beside dm-linear, dm-snapshot and dm-thin
 # make install    the module for the running kernel, and the tool
@@ -20,8 +21,8 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo bench install install-module \
-	install-tool clean FORCE
+.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo bench bench-scale \
+	install install-module install-tool clean FORCE
 
 all: modules tool
 
@@ -82,6 +83,9 @@ quick:
 
 bench: setup all
 	@for kernel in $(or $(KERNEL),$(KERNELS)); do scripts/bench --kernel $$kernel || exit 1; done
+
+bench-scale: setup all
+	@for kernel in $(KERNELS); do scripts/bench-scale --kernel $$kernel || exit 1; done
 
 # --- demo, install -----------------------------------------------------------
 
