@@ -102,29 +102,32 @@ int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
  * @t:      the extent tree
  * @object: whose
  * @e:      the run to be written
+ * @near:   filled for the write, which is next
  *
  * A write that fails half-way spoils the checkpoint for everybody; this finds
- * damage while nothing has been changed yet.
+ * damage while nothing has been changed yet. Most runs go where nothing is: then
+ * the neighbours found here are all that the write needs to know.
  * Context: the one writer of the tree; may sleep.
  * Return: 0, -EIO or -EUCLEAN.
  */
-int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e)
+int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e,
+			struct sosnap_extent_near *near)
 {
 	u64 end = e->blk + e->len, at = e->blk;
-	struct sosnap_extent found;
-	int r = 0;
+	int r = at ? find_le(t, object, at - 1, &near->left) : -ENOENT;
 
-	if (at) {
-		r = find_le(t, object, at - 1, &found);
-		if (!r)
-			at = max(at, found.blk + found.len);
-	}
+	near->has_left = !r;
+	if (!r)
+		at = max(at, near->left.blk + near->left.len);
+	near->clear = at == e->blk;
 	while (!r || r == -ENOENT) {
-		r = find_ge(t, object, at, &found);
-		if (r || found.blk >= end)
+		r = find_ge(t, object, at, &near->right);
+		if (r || near->right.blk >= end)
 			break;
-		at = found.blk + found.len;
+		near->clear = false;
+		at = near->right.blk + near->right.len;
 	}
+	near->has_right = !r;
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -136,28 +139,27 @@ static int free_piece(const struct sosnap_extent *e, u64 from, u64 to,
 	return freed(ctx, e->store + (from - e->blk), to - from);
 }
 
-/* Take [from, to) out of the tree; left is what remains of an extent before it. */
+/* Take [from, to) out of the tree; near->left is what remains of an extent before it. */
 static int punch(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 from, u64 to,
-		 struct sosnap_extent *left, bool *has_left, sosnap_extent_freed_fn freed,
-		 void *ctx)
+		 struct sosnap_extent_near *near, sosnap_extent_freed_fn freed, void *ctx)
 {
 	struct sosnap_extent e, tail;
 	int r;
 
-	*has_left = false;
+	near->has_left = false;
 	r = from ? find_le(t, object, from - 1, &e) : -ENOENT;
 	if (r && r != -ENOENT)
 		return r;
 	if (!r) {
 		u64 end = e.blk + e.len;
 
-		*has_left = true;
-		*left = e;
+		near->has_left = true;
+		near->left = e;
 		if (end > from) {
-			left->len = from - e.blk;
+			near->left.len = from - e.blk;
 			r = free_piece(&e, from, min(end, to), freed, ctx);
 			if (!r)
-				r = put(t, txn, object, left);
+				r = put(t, txn, object, &near->left);
 			if (!r && end > to) {
 				tail = e;
 				cut_head(&tail, to);
@@ -190,34 +192,39 @@ static int punch(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 
  * @txn:    the checkpoint
  * @object: whose
  * @e:      the run
+ * @near:   what sosnap_extent_probe() has found, with nothing written since
  * @freed:  told what the run owned before
  * @ctx:    for @freed
  * Context: the one writer of the tree; may sleep.
  * Return: 0 or an error that ends the checkpoint.
  */
 int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
-			const struct sosnap_extent *e, sosnap_extent_freed_fn freed, void *ctx)
+			const struct sosnap_extent *e, struct sosnap_extent_near *near,
+			sosnap_extent_freed_fn freed, void *ctx)
 {
-	struct sosnap_extent add = *e, left, right;
-	bool has_left;
+	u64 end = e->blk + e->len;
+	struct sosnap_extent add = *e;
 	int r;
 
-	r = punch(t, txn, object, e->blk, e->blk + e->len, &left, &has_left, freed, ctx);
-	if (r)
-		return r;
-	if (has_left && joins(&left, &add)) {
-		add.blk = left.blk;
-		add.store = left.store;
-		add.len += left.len;
-	}
-	r = find_ge(t, object, e->blk + e->len, &right);
-	if (r && r != -ENOENT)
-		return r;
-	if (!r && joins(&add, &right)) {
-		r = del(t, txn, object, right.blk);
+	if (!near->clear) {
+		r = punch(t, txn, object, e->blk, end, near, freed, ctx);
 		if (r)
 			return r;
-		add.len += right.len;
+		r = find_ge(t, object, end, &near->right);
+		if (r && r != -ENOENT)
+			return r;
+		near->has_right = !r;
+	}
+	if (near->has_left && joins(&near->left, &add)) {
+		add.blk = near->left.blk;
+		add.store = near->left.store;
+		add.len += near->left.len;
+	}
+	if (near->has_right && joins(&add, &near->right)) {
+		r = del(t, txn, object, near->right.blk);
+		if (r)
+			return r;
+		add.len += near->right.len;
 	}
 	return put(t, txn, object, &add);
 }

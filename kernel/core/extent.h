@@ -23,11 +23,22 @@ struct sosnap_extent {
 
 typedef int (*sosnap_extent_freed_fn)(void *ctx, u64 store, u32 len);
 
+/* What is beside a run, and whether the run itself is clear of extents. */
+struct sosnap_extent_near {
+	bool clear;
+	bool has_left;
+	bool has_right;
+	struct sosnap_extent left;
+	struct sosnap_extent right;
+};
+
 int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 		       struct sosnap_extent *e);
-int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e);
+int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e,
+			struct sosnap_extent_near *near);
 int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
-			const struct sosnap_extent *e, sosnap_extent_freed_fn freed, void *ctx);
+			const struct sosnap_extent *e, struct sosnap_extent_near *near,
+			sosnap_extent_freed_fn freed, void *ctx);
 int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 most,
 		       sosnap_extent_freed_fn freed, void *ctx);
 

@@ -317,6 +317,7 @@ static void fence(struct sosnap_meta *m, struct sosnap_entry *object)
 static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 {
 	struct sosnap_extent e = { .blk = blk, .store = store, .len = len };
+	struct sosnap_extent_near near;
 	struct sosnap_meta *m = ctx;
 	int r;
 
@@ -328,7 +329,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	    (le32_to_cpu(m->object->item.object.flags) & SOSNAP_OBJECT_DYING))
 		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
 
-	r = sosnap_extent_probe(extents(m), object, &e);
+	r = sosnap_extent_probe(extents(m), object, &e, &near);
 	if (r == -EUCLEAN) {
 		/*
 		 * Maps in memory still point to these blocks, and are read on. So
@@ -338,7 +339,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 		return 0;
 	}
 	if (!r)
-		r = sosnap_extent_write(extents(m), &m->txn, object, &e, data_freed, m);
+		r = sosnap_extent_write(extents(m), &m->txn, object, &e, &near, data_freed, m);
 	if (!r && store != SOSNAP_STORE_ZERO) {
 		m->delta += len;
 		lock(m);
