@@ -21,7 +21,7 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool programs setup unit kernel-tree check check-vm quick style demo bench bench-scale \
+.PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm quick style demo bench bench-scale \
 	install install-module install-tool clean FORCE
 
 all: modules tool
@@ -36,7 +36,7 @@ programs:
 	@$(MAKE) --no-print-directory -C tests programs
 
 setup:
-	@scripts/setup-packages build check style
+	@scripts/setup-packages build check style fuzz
 
 # --- tests -------------------------------------------------------------------
 
@@ -49,6 +49,11 @@ unit:
 	@if [ -f tests/cli/Makefile ]; then \
 		$(MAKE) --no-print-directory -C tests/cli run > $(check)/cli.ktap 2> $(check)/cli.err || \
 		tail -n 60 $(check)/cli.err; fi
+
+# Two minutes or so; the long runs are 'make -C tests/fuzz soak'.
+fuzz:
+	@mkdir -p $(check)
+	@$(MAKE) --no-print-directory -C tests/fuzz run > $(check)/fuzz.ktap || cat $(check)/fuzz.ktap
 
 kernel-tree:
 	@mkdir -p $(check)
@@ -71,7 +76,7 @@ check-vm-%: FORCE
 check: setup
 	@rm -rf $(check) && mkdir -p $(check)
 	@start=$$SECONDS; $(MAKE) --no-print-directory all programs && \
-	$(MAKE) --no-print-directory style unit kernel-tree && \
+	$(MAKE) --no-print-directory style unit fuzz kernel-tree && \
 	$(MAKE) --no-print-directory check-vm && \
 	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
 	scripts/ktap-sum $(check)/*.ktap

@@ -44,6 +44,29 @@ u32 sosnap_space_regions(const struct sosnap_super *super)
 	return whole + (rest >= SOSNAP_MIN_REGION);
 }
 
+/* The runs of a region that are never free, one after the other. */
+static bool fixed_run(const struct sosnap_super *super, u32 region, u32 i, u32 *from, u32 *to)
+{
+	const struct {
+		u32 from, to;
+		bool here;
+	} run[] = {
+		{ SOSNAP_BITMAP_SLOT, SOSNAP_BITMAP_SLOT + 2, true },
+		{ region_blocks(super, region), SOSNAP_REGION_BLOCKS, true },
+		{ SOSNAP_SUMMARY_SLOT, SOSNAP_SUMMARY_SLOT + 2,
+		  region % SOSNAP_SUMMARY_REGIONS == 0 },
+		{ SOSNAP_SUPER_BLK0, SOSNAP_SUPER_BLK0 + 1, region == 0 },
+		{ SOSNAP_SUPER_BLK1, SOSNAP_SUPER_BLK1 + 1, region == 0 },
+		{ super->journal_blk, super->journal_blk + super->journal_blocks, region == 0 },
+	};
+
+	if (i == ARRAY_SIZE(run))
+		return false;
+	*from = run[i].here ? run[i].from : 0;
+	*to = run[i].here ? run[i].to : 0;
+	return true;
+}
+
 /**
  * sosnap_space_fresh() - the bitmap of a region that was never written
  * @super:  the superblock
@@ -54,17 +77,23 @@ u32 sosnap_space_regions(const struct sosnap_super *super)
  */
 void sosnap_space_fresh(const struct sosnap_super *super, u32 region, u8 *bits, u32 *free)
 {
+	u32 i, from, to;
+
 	memset(bits, 0, SOSNAP_BITMAP_BYTES);
 	*free = SOSNAP_REGION_BLOCKS;
-	fix(bits, SOSNAP_BITMAP_SLOT, SOSNAP_BITMAP_SLOT + 2, free);
-	if (region % SOSNAP_SUMMARY_REGIONS == 0)
-		fix(bits, SOSNAP_SUMMARY_SLOT, SOSNAP_SUMMARY_SLOT + 2, free);
-	if (region == 0) {
-		fix(bits, SOSNAP_SUPER_BLK0, SOSNAP_SUPER_BLK0 + 1, free);
-		fix(bits, SOSNAP_SUPER_BLK1, SOSNAP_SUPER_BLK1 + 1, free);
-		fix(bits, super->journal_blk, super->journal_blk + super->journal_blocks, free);
-	}
-	fix(bits, region_blocks(super, region), SOSNAP_REGION_BLOCKS, free);
+	for (i = 0; fixed_run(super, region, i, &from, &to); i++)
+		fix(bits, from, to, free);
+}
+
+/* What a damaged tree says it owns may be the superblock: that is never freed. */
+static bool meets_fixed(const struct sosnap_space *sp, u32 region, u32 bit, u32 n)
+{
+	u32 i, from, to;
+
+	for (i = 0; fixed_run(sp->super, region, i, &from, &to); i++)
+		if (bit < to && from < bit + n)
+			return true;
+	return false;
 }
 
 static u64 bitmap_blk(u32 region, u32 slot)
@@ -291,6 +320,25 @@ static u32 count_clear(const u8 *bits)
 	return n;
 }
 
+/*
+ * Take a bitmap over. One that has a block free that never is, be it the
+ * superblock or beyond the end of the device, is damaged whatever its checksum
+ * says: bits holds what is fixed.
+ */
+static int take_over(struct sosnap_space *sp, const struct sosnap_buf *buf, u8 *bits)
+{
+	const u8 *from = ((struct sosnap_disk_bitmap *)buf->data)->bits;
+	u32 i;
+
+	for (i = 0; i < SOSNAP_BITMAP_BYTES; i++) {
+		if (bits[i] & ~from[i])
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
+						buf->blk, i * 8);
+		bits[i] = from[i];
+	}
+	return 0;
+}
+
 static int view_load(struct sosnap_space *sp, u32 region)
 {
 	struct sosnap_region *rg = &sp->region[region];
@@ -306,17 +354,18 @@ static int view_load(struct sosnap_space *sp, u32 region)
 		return -ENOMEM;
 	v->outstanding = 0;
 	v->used = 1;
+	sosnap_space_fresh(sp->super, region, v->bits, &counted);
 	if (rg->gen_slot) {
 		r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &buf);
+		if (!r) {
+			r = take_over(sp, &buf, v->bits);
+			sp->io->ops->put(sp->io, &buf);
+		}
 		if (r) {
 			kvfree(v);
 			return r;
 		}
-		memcpy(v->bits, ((struct sosnap_disk_bitmap *)buf.data)->bits, sizeof(v->bits));
-		sp->io->ops->put(sp->io, &buf);
 		counted = count_clear(v->bits);
-	} else {
-		sosnap_space_fresh(sp->super, region, v->bits, &counted);
 	}
 	/* a wrong count must not let more be taken than there is */
 	sp->free = sp->free - rg->free + counted;
@@ -481,7 +530,7 @@ int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len)
 		if (region >= sp->nr_regions)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		rg = &sp->region[region];
-		if (!rg->view || rg->view->outstanding < n ||
+		if (!rg->view || rg->view->outstanding < n || meets_fixed(sp, region, bit, n) ||
 		    find_next_zero_bit_le(rg->view->bits, bit + n, bit) < bit + n)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE, 0, blk);
 		for (i = 0; i < n; i++)
@@ -645,6 +694,8 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 		int r;
 
 		if (region >= sp->nr_regions)
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		if (meets_fixed(sp, region, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		r = was_set(sp, region, bit, n, &set);
 		if (!r)
