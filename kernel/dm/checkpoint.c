@@ -202,6 +202,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 	spin_lock_irq(&store->log_lock);
 	store->meta.journal.tail = tail;
 	store->commit.journal_full = false;
+	store->commit.merge_asked = false;
 	spin_unlock_irq(&store->log_lock);
 	mutex_lock(&store->list_lock);
 	counts_done(store);

@@ -28,6 +28,17 @@ static void end_requests(struct list_head *list, int error)
 	}
 }
 
+/* Half of the journal is left for what comes while a checkpoint empties the other. */
+static void __ask_for_merge(struct sosnap_store *store)
+{
+	struct sosnap_journal *j = &store->meta.journal;
+
+	if (store->commit.merge_asked || sosnap_journal_used(j) * 2 < j->blocks)
+		return;
+	store->commit.merge_asked = true;
+	sosnap_checkpoint_queue(store);
+}
+
 /* Those who were served by the commit that has ended, in any context. */
 static void commit_end(struct bio *bio)
 {
@@ -48,6 +59,7 @@ static void commit_end(struct bio *bio)
 		store->meta.journal.seq++;
 		store->log.committed = c->end;
 		WRITE_ONCE(c->durable, store->meta.journal.seq - 1);
+		__ask_for_merge(store);
 	}
 	serve = c->serving;
 	bio_list_init(&c->serving);

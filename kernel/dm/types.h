@@ -175,6 +175,7 @@ struct sosnap_commit_request {
 struct sosnap_commit {
 	bool in_flight;
 	bool journal_full;	/* the next one waits for a checkpoint */
+	bool merge_asked;	/* the journal is half full, and a checkpoint was asked for */
 	bool wanted;		/* somebody waits for what is open now to be durable */
 	u64 next_seq;
 	u64 durable;
