@@ -63,6 +63,7 @@ extern const struct sosnap_cmd sosnap_cmd_store_create;
 extern const struct sosnap_cmd sosnap_cmd_store_deactivate;
 extern const struct sosnap_cmd sosnap_cmd_store_dump;
 extern const struct sosnap_cmd sosnap_cmd_store_list;
+extern const struct sosnap_cmd sosnap_cmd_store_restore;
 extern const struct sosnap_cmd sosnap_cmd_store_status;
 
 #endif /* SOSNAP_CMD_H */

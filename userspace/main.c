@@ -30,6 +30,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_store_deactivate,
 	&sosnap_cmd_store_dump,
 	&sosnap_cmd_store_list,
+	&sosnap_cmd_store_restore,
 	&sosnap_cmd_store_status,
 };
 

@@ -283,3 +283,113 @@ test_store_create_dry_run_never_says_nothing()
 	expect 1 store create f --name main --dry-run
 	[ -z "$out" ] || fail "printed: $out"
 }
+
+# restore_dump FILE [ARG...]: the dump in "input" onto FILE; exit code in $code, $err
+restore_dump()
+{
+	code=0
+	"$SOSNAP" store restore "$@" < input > out 2> err || code=$?
+	out=$(< out) err=$(< err)
+}
+
+# The figures of a check that tell what a store holds
+figures()
+{
+	"$SOSNAP" store check "$1" --json |
+		grep -E '"(name|uuid|golds|snapshots|objects|extents|data_blocks)"'
+}
+
+test_store_restore()
+{
+	store f
+	"$SOSNAP" store dump f --json > input || fail "dump"
+	truncate -s 80M g
+	restore_dump g
+	[ "$code" = 0 ] || fail "restore: $err"
+	[ "$out" = "restored the metadata of store main on g" ] || fail "printed: $out"
+	expect 0 store check g
+	[ "$(figures f)" = "$(figures g)" ] || fail "differs: $(figures f) $(figures g)"
+	# the journal was merged; from there on nothing changes but the places of nodes
+	"$SOSNAP" store dump g --json > input || fail "dump"
+	truncate -s 64M h
+	restore_dump h
+	"$SOSNAP" store dump h --json > again || fail "dump"
+	diff <(grep -vE '"(generation|tail_sequence)"|"tree"|"region"' input) \
+		<(grep -vE '"(generation|tail_sequence)"|"tree"|"region"' again) || fail "differs"
+	# the record of the journal counts: block 100 was written once more
+	grep -q '{"object": 1, "block": 100, "length": 2, "store": 24}' again || fail "not merged"
+	grep -q '{"id": 3, "name": "db"' again || fail "not merged"
+}
+
+test_store_restore_refuses()
+{
+	store f
+	"$SOSNAP" store dump f --json > input || fail "dump"
+	cp f g
+	restore_dump g
+	[ "$code" = 1 ] || fail "code $code"
+	says "g holds the sosnap store 'main'"
+	cmp f g || fail "g was changed"
+	restore_dump g --force
+	[ "$code" = 0 ] || fail "restore: $err"
+	expect 0 store check g
+	truncate -s 64M h
+	restore_dump h --dry-run
+	[ "$code" = 0 ] || fail "restore: $err"
+	prints "would do: write the metadata of store 'main' to h"
+	cmp -n 64M h /dev/zero || fail "h was changed"
+	truncate -s 32M i
+	restore_dump i
+	[ "$code" = 1 ] || fail "code $code"
+	says "the store has 16384 blocks, the device 8192 only"
+}
+
+# bad SED-SCRIPT WORDS: such a dump is refused with these words, and nothing written
+bad()
+{
+	sed "$1" good > input
+	cmp -s good input && fail "$1 changes nothing"
+	rm -f g
+	truncate -s 64M g
+	restore_dump g
+	[ "$code" = 1 ] || fail "$1: code $code"
+	says "$2"
+	[ "$(wc -l < err)" = 1 ] || fail "more than one line: $err"
+	cmp -n 64M g /dev/zero || fail "$1: g was changed"
+}
+
+test_store_restore_bad_input()
+{
+	store f
+	"$SOSNAP" store dump f --json > good || fail "dump"
+	bad '$d' "the input is not a whole dump"
+	bad 's/"version": 1/"version": 2/' "superblock: 'version' is not 1"
+	bad 's/"complete": true/"complete": false/' "not complete"
+	bad '/"complete"/d; s/^  ],$/  ]/' "the input is not a whole dump"
+	bad 's/"blocks": 16384/"blocks": 99999999999999999999/' "'blocks' is no number that can be"
+	bad 's/"blocks": 16384/"blocks": -1/' "'blocks' is no number that can be"
+	bad 's/"blocks": 16384/"blocks": 1/' "superblock: a number is too small"
+	bad 's/"blocks": 16384/"blocks": "many"/' "superblock: 'blocks' is not a number"
+	bad 's/"blocks": 16384/"blocks": [1]/' "superblock: is not a part of a dump"
+	bad 's/"journal_blocks": 256/"journal_blocks": 255/' "superblock: a number is too small"
+	bad 's/"name": "debian"/"name": "..\/x"/' "golds, row 1: '../x' cannot be a name"
+	bad 's/"name": "small"/"name": "debian"/' "NAME_TWICE"
+	bad 's/"sample_crc": "0000feed"/"sample_crc": "feed"/' "golds, row 2: 'sample_crc' is not 4 bytes"
+	bad 's/"id": 2, "name": "small"/"id": 1, "name": "small"/' "golds, row 2: id 1 is there twice"
+	bad 's/"id": 2, "name": "web-2", "object": 2/"id": 2, "name": "web-2", "object": 9/' "SNAPSHOT_REF"
+	bad 's/"block": 100, "length": 1,/"block": 5, "length": 1,/' "EXTENT_OVERLAP"
+	bad 's/"store": 513/"store": 7/' "BLOCK_SHARED"
+	bad 's/"length": 1, "store": 1}/"length": 1, "store": 16384}/' "extents, row 2: 'store' is 16384"
+	bad 's/"length": 1, "store": 1}/"length": 0, "store": 1}/' "extents, row 2: the extent is empty"
+	bad 's/"store": 513/"store": 0/' "BLOCK_SHARED"
+	bad 's/"object": 2, "block": 1000/"object": 7, "block": 1000/' "belong to no cache object"
+	bad 's/"object": 2, "block": 1000/"object": 2, "object": 2/' "extents, row 3: 'object' is there twice"
+	bad 's/"value": "[0-9a-f]\{20\}/"value": "/' "journal, row 3: 'value' is not 240 bytes"
+	bad 's/"sequence": 11/"sequence": 9/' "journal, row 2: 'sequence' is 9, after 10"
+	bad 's/"record": "zero"/"record": "none"/' "journal, row 2: 'record' cannot be 'none'"
+	bad 's/"regions"/"trees"/' "trees: there are two of them"
+	bad 's/"extents"/"extras"/' "extras: is not a part of a dump"
+	bad 's/"uuid": "5a5a/"uuid": "xxxx/' "superblock: 'uuid' is not a UUID"
+	printf '[[[[' > good2 && mv good2 good
+	bad 's/\[//' "is not a part of a dump"
+}

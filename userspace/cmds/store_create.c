@@ -52,23 +52,6 @@ static int plan_super(const struct sosnap_dev *dev, const char *name, const char
 	return 0;
 }
 
-/* Nothing is known to be lost by writing to the device, or --force was given */
-static int check_content(const struct sosnap_dev *dev, bool force)
-{
-	char *what;
-	int r = sosnap_probe_content(dev, &what);
-
-	if (!r && what && !force) {
-		sosnap_error("%s holds %s: choose another device, or add --force to overwrite it",
-			     dev->path, what);
-		r = -EEXIST;
-	}
-	if (!r && what && sosnap_options.dry_run)
-		sosnap_out_step("overwrite %s on %s", what, dev->path);
-	free(what);
-	return r;
-}
-
 /* No other device of this host holds a store of this name */
 static int check_name_free(const struct sosnap_dev *dev, const char *name)
 {
@@ -166,7 +149,7 @@ static int store_create(const struct sosnap_args *a)
 		return SOSNAP_EXIT_FAILED;
 	uuid_generate(uuid);
 	r = plan_super(&dev, name, a->opt[OPT_JOURNAL], &super) ?:
-	    check_content(&dev, a->opt[OPT_FORCE]) ?:
+	    sosnap_probe_refuse(&dev, a->opt[OPT_FORCE]) ?:
 	    check_name_free(&dev, name);
 	if (!r && sosnap_options.dry_run)
 		sosnap_out_step("write an empty store '%s' to %s", name, dev.path);

@@ -39,6 +39,7 @@ static void say_damage(struct dump *d, const char *what, u64 blk, int error)
 /* Superblock */
 
 static const struct sosnap_col super_cols[] = {
+	{ "version", NULL, SOSNAP_OUT_NUMBER, 0 },
 	{ "name", "name", SOSNAP_OUT_STRING, 0 },
 	{ "uuid", "uuid", SOSNAP_OUT_STRING, 0 },
 	{ "generation", "generation", SOSNAP_OUT_NUMBER, 0 },
@@ -68,14 +69,14 @@ static const struct sosnap_col tree_cols[] = {
 	{ "items", "ITEMS", SOSNAP_OUT_NUMBER, 12 },
 };
 
-static void dump_super(struct dump *d)
+static void dump_super(struct dump *d, const char *key)
 {
 	static const char *const tree_name[] = { "catalog", "extent" };
 	const struct sosnap_super *s = &d->s.super;
 
 	sosnap_out_text("superblock");
 	sosnap_out_record("superblock", super_cols, ARRAY_SIZE(super_cols), (struct sosnap_val[]){
-		{ .s = s->name }, { .s = d->s.uuid }, { .n = s->gen },
+		{ .n = SOSNAP_VERSION }, { .s = s->name }, { .s = d->s.uuid }, { .n = s->gen },
 		{ .n = !!(s->flags & SOSNAP_SUPER_CLEAN) }, { .n = s->bad_copies },
 		{ .n = s->compat }, { .n = s->ro_compat }, { .n = s->nr_blocks },
 		{ .n = s->journal_blk }, { .n = s->journal_blocks }, { .n = s->tail },
@@ -260,39 +261,36 @@ static int print_extent(struct sosnap_btree_walk *w, const struct sosnap_key *ke
 	return 0;
 }
 
-static void dump_golds(struct dump *d)
-{
-	sosnap_out_text("gold images");
-	sosnap_out_stream("golds", gold_cols, ARRAY_SIZE(gold_cols));
-	walk_tree(d, SOSNAP_TREE_CATALOG, SOSNAP_CATALOG_BYTES, SOSNAP_CATALOG_GOLD,
-		  "gold images", print_gold);
-	sosnap_out_table_end();
-}
+/* The sections that are walks of a tree */
+static const struct tree_section {
+	const char *key;
+	const char *title;
+	const struct sosnap_col *cols;
+	size_t nr;
+	u32 tree;
+	u32 type;
+	int (*item)(struct sosnap_btree_walk *w, const struct sosnap_key *key, const void *val);
+} tree_sections[] = {
+	{ "golds", "gold images", gold_cols, ARRAY_SIZE(gold_cols), SOSNAP_TREE_CATALOG,
+	  SOSNAP_CATALOG_GOLD, print_gold },
+	{ "objects", "cache objects", object_cols, ARRAY_SIZE(object_cols), SOSNAP_TREE_CATALOG,
+	  SOSNAP_CATALOG_OBJECT, print_object },
+	{ "snapshots", "snapshots", snapshot_cols, ARRAY_SIZE(snapshot_cols), SOSNAP_TREE_CATALOG,
+	  SOSNAP_CATALOG_SNAPSHOT, print_snapshot },
+	{ "extents", "extents (without a store block: reads as zeros)", extent_cols,
+	  ARRAY_SIZE(extent_cols), SOSNAP_TREE_EXTENT, 0, print_extent },
+};
 
-static void dump_objects(struct dump *d)
+static void dump_tree(struct dump *d, const char *key)
 {
-	sosnap_out_text("cache objects");
-	sosnap_out_stream("objects", object_cols, ARRAY_SIZE(object_cols));
-	walk_tree(d, SOSNAP_TREE_CATALOG, SOSNAP_CATALOG_BYTES, SOSNAP_CATALOG_OBJECT,
-		  "cache objects", print_object);
-	sosnap_out_table_end();
-}
+	const struct tree_section *t = tree_sections;
 
-static void dump_snapshots(struct dump *d)
-{
-	sosnap_out_text("snapshots");
-	sosnap_out_stream("snapshots", snapshot_cols, ARRAY_SIZE(snapshot_cols));
-	walk_tree(d, SOSNAP_TREE_CATALOG, SOSNAP_CATALOG_BYTES, SOSNAP_CATALOG_SNAPSHOT,
-		  "snapshots", print_snapshot);
-	sosnap_out_table_end();
-}
-
-static void dump_extents(struct dump *d)
-{
-	sosnap_out_text("extents (without a store block: reads as zeros)");
-	sosnap_out_stream("extents", extent_cols, ARRAY_SIZE(extent_cols));
-	walk_tree(d, SOSNAP_TREE_EXTENT, sizeof(struct sosnap_disk_extent), 0, "extents",
-		  print_extent);
+	while (strcmp(t->key, key))
+		t++;
+	sosnap_out_text("%s", t->title);
+	sosnap_out_stream(t->key, t->cols, t->nr);
+	walk_tree(d, t->tree, t->tree == SOSNAP_TREE_EXTENT ? sizeof(struct sosnap_disk_extent) :
+		  SOSNAP_CATALOG_BYTES, t->type, t->key, t->item);
 	sosnap_out_table_end();
 }
 
@@ -357,7 +355,7 @@ static void print_region(struct dump *d, u32 nr, u64 gen_slot, u32 free_blocks)
 		{ .n = gen_slot >> 1, .none = !gen_slot } });
 }
 
-static void dump_regions(struct dump *d)
+static void dump_regions(struct dump *d, const char *key)
 {
 	struct sosnap_space space;
 	int r = sosnap_space_init(&space, &d->s.file.io, &d->s.super);
@@ -382,6 +380,7 @@ static const struct sosnap_col record_cols[] = {
 	{ "id", "ID", SOSNAP_OUT_NUMBER, 6 },
 	{ "block", "BLOCK", SOSNAP_OUT_NUMBER, 14 },
 	{ "length", "LENGTH", SOSNAP_OUT_NUMBER, 12 },
+	{ "value", NULL, SOSNAP_OUT_STRING, 0 },
 	{ "store", "STORE", SOSNAP_OUT_NUMBER, 14 },
 };
 
@@ -402,11 +401,15 @@ static int print_commit(void *ctx, u64 seq, const struct sosnap_disk_record *slo
 		const struct sosnap_disk_record *rec = &slots[i];
 		u32 type = sosnap_record_type(rec), object = le32_to_cpu(rec->object);
 		bool map = type == SOSNAP_RECORD_MAP || type == SOSNAP_RECORD_ZERO;
+		bool put = type == SOSNAP_RECORD_PUT && i + SOSNAP_PUT_SLOTS < nr;
+		char value[SOSNAP_CATALOG_BYTES * 2 + 1] = "";
 		static const char *const words[] = {
 			[SOSNAP_RECORD_MAP] = "map", [SOSNAP_RECORD_ZERO] = "zero",
 			[SOSNAP_RECORD_PUT] = "put", [SOSNAP_RECORD_DEL] = "delete",
 		};
 
+		for (u32 b = 0; put && b < SOSNAP_CATALOG_BYTES; b++)
+			snprintf(value + 2 * b, 3, "%02x", ((const u8 *)(rec + 1))[b]);
 		sosnap_out_row((struct sosnap_val[]){
 			{ .n = seq },
 			{ .s = type < ARRAY_SIZE(words) && words[type] ? words[type] : "?" },
@@ -414,6 +417,7 @@ static int print_commit(void *ctx, u64 seq, const struct sosnap_disk_record *slo
 			{ .n = map ? object : sosnap_record_blk(rec) },
 			{ .n = sosnap_record_blk(rec), .none = !map },
 			{ .n = le32_to_cpu(rec->len), .none = !map },
+			{ .s = value, .none = !put },
 			{ .n = le64_to_cpu(rec->store), .none = type != SOSNAP_RECORD_MAP } });
 		if (type == SOSNAP_RECORD_PUT)
 			i += SOSNAP_PUT_SLOTS;
@@ -421,7 +425,7 @@ static int print_commit(void *ctx, u64 seq, const struct sosnap_disk_record *slo
 	return 0;
 }
 
-static void dump_journal(struct dump *d)
+static void dump_journal(struct dump *d, const char *key)
 {
 	struct sosnap_journal journal;
 	int r;
@@ -434,16 +438,27 @@ static void dump_journal(struct dump *d)
 	sosnap_out_table_end();
 }
 
+/* The last thing printed: whether the rest is all there is */
+static void dump_end(const struct dump *d)
+{
+	static const struct sosnap_col cols[] = {
+		{ "complete", NULL, SOSNAP_OUT_BOOL, 0 },
+	};
+
+	sosnap_out_record(NULL, cols, ARRAY_SIZE(cols), (struct sosnap_val[]){
+		{ .n = !d->damaged } });
+}
+
 static const struct {
 	const char *name;
-	void (*fn)(struct dump *d);
+	void (*fn)(struct dump *d, const char *key);
 } sections[] = {
 	{ "superblock", dump_super },
-	{ "golds", dump_golds },
-	{ "objects", dump_objects },
-	{ "snapshots", dump_snapshots },
+	{ "golds", dump_tree },
+	{ "objects", dump_tree },
+	{ "snapshots", dump_tree },
 	{ "regions", dump_regions },
-	{ "extents", dump_extents },
+	{ "extents", dump_tree },
 	{ "journal", dump_journal },
 };
 
@@ -468,8 +483,9 @@ static int store_dump(const struct sosnap_args *a)
 		if (again)
 			sosnap_out_text("%s", "");
 		again = true;
-		sections[i].fn(&d);
+		sections[i].fn(&d, sections[i].name);
 	}
+	dump_end(&d);
 	sosnap_storedev_close(&d.s);
 	return d.damaged ? SOSNAP_EXIT_FAILED : SOSNAP_EXIT_OK;
 }
@@ -480,7 +496,8 @@ const struct sosnap_cmd sosnap_cmd_store_dump = {
 	.help = "print the metadata of an inactive store",
 	.text = "The device may be a regular file. Nothing is written. Block numbers are in units\n"
 		"of 4 KiB. The state of the last checkpoint is printed, and after it the records of\n"
-		"the journal that an activation would replay.",
+		"the journal that an activation would replay. With --json, the output is what\n"
+		"'sosnap store restore' takes.",
 	.options = options,
 	.flags = SOSNAP_CMD_JSON,
 	.min = 1,

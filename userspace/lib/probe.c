@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lib/io_file.h"
+#include "lib/out.h"
 #include "lib/report.h"
 
 static blkid_probe probe_new(const struct sosnap_dev *dev, int flags)
@@ -110,5 +111,21 @@ int sosnap_probe_wipe(const struct sosnap_dev *dev)
 		blkid_free_probe(pr);
 	if (r)
 		sosnap_error("%s: the old content cannot be wiped: %s", dev->path, strerror(-r));
+	return r;
+}
+
+int sosnap_probe_refuse(const struct sosnap_dev *dev, bool forced)
+{
+	char *what;
+	int r = sosnap_probe_content(dev, &what);
+
+	if (!r && what && !forced) {
+		sosnap_error("%s holds %s: choose another device, or add --force to overwrite it",
+			     dev->path, what);
+		r = -EEXIST;
+	}
+	if (!r && what && sosnap_options.dry_run)
+		sosnap_out_step("overwrite %s on %s", what, dev->path);
+	free(what);
 	return r;
 }

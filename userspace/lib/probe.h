@@ -15,6 +15,12 @@
  */
 int sosnap_probe_content(const struct sosnap_dev *dev, char **what);
 
+/*
+ * Nothing is known to be lost by writing to the device, or it was @forced; else
+ * -EEXIST after saying what it holds. Under --dry-run, tells what is overwritten.
+ */
+int sosnap_probe_refuse(const struct sosnap_dev *dev, bool forced);
+
 /* Remove the signatures of all of it; @dev is open for writing */
 int sosnap_probe_wipe(const struct sosnap_dev *dev);
 
