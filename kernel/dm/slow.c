@@ -412,6 +412,8 @@ static void slow_work(struct work_struct *work)
 	struct sosnap_bio *pb = container_of(work, struct sosnap_bio, work);
 	struct bio *bio = dm_bio_from_per_bio_data(pb, sizeof(*pb));
 	struct sosnap_snap *snap = pb->snap;
+	/* before space is looked for: pairs with the lock in sosnap_space_freed() */
+	u64 freed = smp_load_acquire(&snap->store->freed);
 	bool fua = bio->bi_opf & REQ_FUA;
 	int r;
 
@@ -424,7 +426,7 @@ static void slow_work(struct work_struct *work)
 		r = data_bio(snap, bio);
 	}
 	if (r == -ENOSPC) {
-		sosnap_space_park(snap, bio);
+		sosnap_space_park(snap, bio, freed);
 		return;
 	}
 	bio->bi_status = errno_to_blk_status(r);

@@ -211,23 +211,28 @@ static void resubmit(struct bio_list *list)
 
 /**
  * sosnap_space_park() - a first write found no space
- * @snap: whose
- * @bio:  waits, or ends with no-space, by policy
+ * @snap:  whose
+ * @bio:   waits, or ends with no-space, by policy
+ * @freed: store->freed before space was looked for: if it has changed since, a
+ *         checkpoint gave some back that nobody would tell this write of
  * Context: may sleep.
  */
-void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
+void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 {
 	struct sosnap_store *store = snap->store;
 	bool gain = READ_ONCE(store->freeing) || READ_ONCE(store->reclaiming), fail;
+	bool full;
 
-	/* a checkpoint that would free something comes before any verdict */
-	if (!gain && !store->full) {
-		store->full = true;
-		DMWARN("%s: out of space: first writes %s", store->meta.super.name,
-		       store->opt.error_if_no_space ? "fail" : "wait");
-		schedule_work(&store->event);
-	}
 	spin_lock_irq(&store->parked_lock);
+	if (store->freed != freed && !snap->suspending) {
+		spin_unlock_irq(&store->parked_lock);
+		sosnap_slow_queue(bio);
+		return;
+	}
+	/* a checkpoint that would free something comes before any verdict */
+	full = !gain && !store->full;
+	if (full)
+		store->full = true;
 	fail = !sosnap_writable(store) || snap->suspending ||
 	       (!gain && store->opt.error_if_no_space);
 	if (!fail) {
@@ -237,6 +242,11 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio)
 		bio_list_add(&store->parked, bio);
 	}
 	spin_unlock_irq(&store->parked_lock);
+	if (full) {
+		DMWARN("%s: out of space: first writes %s", store->meta.super.name,
+		       store->opt.error_if_no_space ? "fail" : "wait");
+		schedule_work(&store->event);
+	}
 	if (fail) {
 		bio->bi_status = snap->suspending && snap->noflush ?
 				 BLK_STS_DM_REQUEUE : BLK_STS_NOSPC;
@@ -274,6 +284,10 @@ void sosnap_space_freed(struct sosnap_store *store)
 {
 	struct bio_list list;
 
+	/* first: who is about to park sees it, or is in the list below */
+	spin_lock_irq(&store->parked_lock);
+	store->freed++;
+	spin_unlock_irq(&store->parked_lock);
 	mutex_lock(&store->space_lock);
 	if (store->full && available(store)) {
 		store->full = false;

@@ -22,7 +22,7 @@ void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
 u64 sosnap_space_left(struct sosnap_store *store);
 void sosnap_stretch_drain(struct sosnap_store *store);
-void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio);
+void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed);
 void sosnap_space_freed(struct sosnap_store *store);
 void sosnap_space_unpark(struct sosnap_snap *snap);
 

@@ -280,7 +280,8 @@ struct sosnap_store {
 	atomic_long_t map_bytes;	/* of all maps */
 	mempool_t *pages;
 
-	spinlock_t parked_lock;		/* parked, and snap->suspending */
+	spinlock_t parked_lock;		/* parked, freed, and snap->suspending */
+	u64 freed;			/* how often a checkpoint has given space back */
 	struct bio_list parked;		/* first writes that wait for space */
 	struct delayed_work no_space;	/* their time is up */
 
