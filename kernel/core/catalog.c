@@ -24,7 +24,8 @@ bool sosnap_catalog_sane(u32 type, u64 id, const union sosnap_item *item)
 		return name_sane(item->gold.name) && item->gold.sectors &&
 		       le64_to_cpu(item->gold.sectors) <= SOSNAP_MAX_BLK;
 	case SOSNAP_CATALOG_OBJECT:
-		return le32_to_cpu(item->object.parent) != id && item->object.gold;
+		return le32_to_cpu(item->object.parent) < id && item->object.gold &&
+		       !(le32_to_cpu(item->object.flags) & ~SOSNAP_OBJECT_KNOWN);
 	case SOSNAP_CATALOG_SNAPSHOT:
 		return name_sane(item->snapshot.name) && item->snapshot.sectors &&
 		       le64_to_cpu(item->snapshot.sectors) <= SOSNAP_MAX_BLK &&

@@ -24,12 +24,27 @@ union sosnap_item {
 	u8 bytes[SOSNAP_CATALOG_BYTES];
 };
 
+/**
+ * struct sosnap_entry - an item in memory
+ * @type:     enum sosnap_catalog_type
+ * @id:       which
+ * @seq:      its last change is in a commit of this number at most
+ * @children: objects: live ones on top of it, see lineage.h
+ * @heir:     the youngest of them
+ * @dirty:    changed since the last checkpoint
+ * @fenced:   objects: part of its extents cannot be read
+ * @gone:     deleted; a checkpoint takes it out of the tree
+ * @item:     its value
+ */
 struct sosnap_entry {
-	u32 type;	/* enum sosnap_catalog_type */
+	u32 type;
 	u32 id;
+	u64 seq;
+	u32 children;
+	u32 heir;
 	bool dirty;
-	bool fenced;	/* object: part of its extents cannot be read */
-	bool gone;	/* deleted; a checkpoint takes it out of the tree */
+	bool fenced;
+	bool gone;
 	union sosnap_item item;
 };
 

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "change.h"
+#include "change_internal.h"
 #include "uapi.h"
-
-/* Note why a change is refused; the errno is the caller's return value. */
-#define refuse(c, error, ...) ({						\
-	snprintf((c)->why, (c)->why_bytes, __VA_ARGS__);		\
-	(error); })
 
 /**
  * sosnap_change_init() - start a change
@@ -13,12 +8,16 @@
  * @m:         the metadata
  * @why:       room for the sentence that says why it is refused
  * @why_bytes: its size
+ *
+ * A host that has a commit in flight sets c->seq after it, to the number that the
+ * commit of the change has at most.
  */
 void sosnap_change_init(struct sosnap_change *c, struct sosnap_meta *m, char *why,
 			size_t why_bytes)
 {
 	memset(c, 0, sizeof(*c));
 	c->m = m;
+	c->seq = m->journal.seq;
 	c->why = why;
 	c->why_bytes = why_bytes;
 	why[0] = '\0';
@@ -50,12 +49,13 @@ int sosnap_change_room(struct sosnap_change *c, u32 puts)
 	struct sosnap_disk_record *more;
 
 	if (need > SOSNAP_CHANGE_SLOTS)
-		return refuse(c, -E2BIG, "too many changes at once: ask for fewer in one message");
+		return sosnap_change_refuse(c, -E2BIG,
+					    "too many changes at once: ask for fewer in one message");
 	if (need <= c->max)
 		return 0;
 	more = kvmalloc_array(need, sizeof(*more), GFP_NOIO);
 	if (!more)
-		return refuse(c, -ENOMEM, "out of memory");
+		return sosnap_change_refuse(c, -ENOMEM, "out of memory");
 	if (c->nr)
 		memcpy(more, c->slots, c->nr * sizeof(*more));
 	kvfree(c->slots);
@@ -64,37 +64,58 @@ int sosnap_change_room(struct sosnap_change *c, u32 puts)
 	return 0;
 }
 
-static int put(struct sosnap_change *c, u32 type, u32 id, const union sosnap_item *item)
+/**
+ * sosnap_change_put() - give an item a value, in memory and as a record
+ * @c:    the change, with room for it
+ * @type: enum sosnap_catalog_type
+ * @id:   which
+ * @item: its value
+ * Context: meta lock held.
+ * Return: 0 or -ENOMEM, which an item that exists never meets.
+ */
+int sosnap_change_put(struct sosnap_change *c, u32 type, u32 id, const union sosnap_item *item)
 {
 	int r = sosnap_catalog_put(&c->m->catalog, type, id, item);
 
 	if (r)
-		return refuse(c, r, "out of memory");
+		return sosnap_change_refuse(c, r, "out of memory");
+	sosnap_catalog_get(&c->m->catalog, type, id)->seq = c->seq;
 	sosnap_record_fill(&c->slots[c->nr], SOSNAP_RECORD_PUT, type, id, SOSNAP_PUT_SLOTS, 0);
 	memcpy(&c->slots[c->nr + 1], item, sizeof(*item));
 	c->nr += 1 + SOSNAP_PUT_SLOTS;
 	return 0;
 }
 
-static void del(struct sosnap_change *c, u32 type, u32 id)
+/**
+ * sosnap_change_del() - take an item out, in memory and as a record
+ * @c:    the change, with room for it
+ * @type: enum sosnap_catalog_type
+ * @id:   which
+ * Context: meta lock held.
+ */
+void sosnap_change_del(struct sosnap_change *c, u32 type, u32 id)
 {
 	sosnap_catalog_del(&c->m->catalog, type, id);
 	sosnap_record_fill(&c->slots[c->nr++], SOSNAP_RECORD_DEL, type, id, 0, 0);
 }
 
-static struct sosnap_entry *named(struct sosnap_change *c, u32 type, const char *name)
-{
-	return sosnap_catalog_name(&c->m->catalog, type, name);
-}
-
-static int new_name(struct sosnap_change *c, u32 type, const char *name)
+/**
+ * sosnap_change_new_name() - whether a name may be given
+ * @c:    the change
+ * @type: SOSNAP_CATALOG_GOLD or _SNAPSHOT
+ * @name: the name
+ * Context: meta lock held.
+ * Return: 0, or -EINVAL or -EEXIST with the reason in c->why.
+ */
+int sosnap_change_new_name(struct sosnap_change *c, u32 type, const char *name)
 {
 	if (!sosnap_name_valid(name))
-		return refuse(c, -EINVAL,
-			      "not a valid name: use 1 to 63 letters, digits or ._+-, not starting with - or .");
-	if (named(c, type, name))
-		return refuse(c, -EEXIST, "%s %s exists already: choose another name",
-			      type == SOSNAP_CATALOG_GOLD ? "gold image" : "snapshot", name);
+		return sosnap_change_refuse(c, -EINVAL,
+			"not a valid name: use 1 to 63 letters, digits or ._+-, not starting with - or .");
+	if (sosnap_change_named(c, type, name))
+		return sosnap_change_refuse(c, -EEXIST, "%s %s exists already: choose another name",
+					    type == SOSNAP_CATALOG_GOLD ? "gold image" : "snapshot",
+					    name);
 	return 0;
 }
 
@@ -115,13 +136,14 @@ int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sector
 	union sosnap_item item;
 	int r;
 
-	r = new_name(c, SOSNAP_CATALOG_GOLD, name);
+	r = sosnap_change_new_name(c, SOSNAP_CATALOG_GOLD, name);
 	if (r)
 		return r;
 	if (!sectors || sectors > SOSNAP_MAX_BLK)
-		return refuse(c, -EINVAL, "gold image %s has an impossible size", name);
+		return sosnap_change_refuse(c, -EINVAL, "gold image %s has an impossible size",
+					    name);
 	if (c->m->super.next_gold >= U32_MAX)
-		return refuse(c, -EOVERFLOW, "the store has used up its numbers");
+		return sosnap_change_refuse(c, -EOVERFLOW, "the store has used up its numbers");
 	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
@@ -132,7 +154,7 @@ int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sector
 	item.gold.sample_crc = cpu_to_le32(sample_crc);
 	if (sha256)
 		memcpy(item.gold.sha256, sha256, sizeof(item.gold.sha256));
-	r = put(c, SOSNAP_CATALOG_GOLD, c->m->super.next_gold, &item);
+	r = sosnap_change_put(c, SOSNAP_CATALOG_GOLD, c->m->super.next_gold, &item);
 	if (!r)
 		c->m->super.next_gold++;
 	return r;
@@ -147,42 +169,46 @@ int sosnap_change_gold_add(struct sosnap_change *c, const char *name, u64 sector
  */
 int sosnap_change_gold_remove(struct sosnap_change *c, const char *name)
 {
-	struct sosnap_entry *gold = named(c, SOSNAP_CATALOG_GOLD, name), *e;
+	struct sosnap_entry *gold = sosnap_change_named(c, SOSNAP_CATALOG_GOLD, name);
+	struct sosnap_entry *e;
 	u32 id = 0;
 	int r;
 
 	if (!gold)
-		return refuse(c, -ENOENT, "no such gold image");
+		return sosnap_change_refuse(c, -ENOENT, "no such gold image");
 	while ((e = sosnap_catalog_next(&c->m->catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
 		if (le32_to_cpu(e->item.snapshot.gold) == gold->id)
-			return refuse(c, -EBUSY,
+			return sosnap_change_refuse(c, -EBUSY,
 				      "gold image %s is used by snapshot %s: remove its snapshots first",
 				      name, e->item.snapshot.name);
 		id = e->id + 1;
 	}
 	r = sosnap_change_room(c, 1);
 	if (!r)
-		del(c, SOSNAP_CATALOG_GOLD, gold->id);
+		sosnap_change_del(c, SOSNAP_CATALOG_GOLD, gold->id);
 	return r;
 }
 
 static int create_check(struct sosnap_change *c, const struct sosnap_create *list, u32 i)
 {
 	u32 k;
-	int r = new_name(c, SOSNAP_CATALOG_SNAPSHOT, list[i].name);
+	int r = sosnap_change_new_name(c, SOSNAP_CATALOG_SNAPSHOT, list[i].name);
 
 	if (r)
 		return r;
 	for (k = 0; k < i; k++)
 		if (!strcmp(list[k].name, list[i].name))
-			return refuse(c, -EEXIST, "snapshot %s is named twice", list[i].name);
-	if (!named(c, SOSNAP_CATALOG_GOLD, list[i].gold))
-		return refuse(c, -ENOENT, "snapshot %s: no such gold image: add it first",
-			      list[i].name);
+			return sosnap_change_refuse(c, -EEXIST, "snapshot %s is named twice",
+						    list[i].name);
+	if (!sosnap_change_named(c, SOSNAP_CATALOG_GOLD, list[i].gold))
+		return sosnap_change_refuse(c, -ENOENT,
+					    "snapshot %s: no such gold image: add it first",
+					    list[i].name);
 	if (!list[i].sectors || list[i].sectors > SOSNAP_MAX_BLK)
-		return refuse(c, -EINVAL, "snapshot %s: impossible size", list[i].name);
+		return sosnap_change_refuse(c, -EINVAL, "snapshot %s: impossible size",
+					    list[i].name);
 	if (c->m->super.next_object + i >= U32_MAX || c->m->super.next_snapshot + i >= U32_MAX)
-		return refuse(c, -EOVERFLOW, "the store has used up its numbers");
+		return sosnap_change_refuse(c, -EOVERFLOW, "the store has used up its numbers");
 	return 0;
 }
 
@@ -208,16 +234,16 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 			return r;
 	}
 	if (nr > SOSNAP_CHANGE_SLOTS)
-		return refuse(c, -E2BIG, "too many snapshots at once");
+		return sosnap_change_refuse(c, -E2BIG, "too many snapshots at once");
 	r = sosnap_change_room(c, 2 * nr);
 	for (i = 0; i < nr && !r; i++) {
-		u32 gold = named(c, SOSNAP_CATALOG_GOLD, list[i].gold)->id;
+		u32 gold = sosnap_change_named(c, SOSNAP_CATALOG_GOLD, list[i].gold)->id;
 		u32 object = s->next_object++;
 
 		memset(&item, 0, sizeof(item));
 		item.object.ctime = cpu_to_le64(now);
 		item.object.gold = cpu_to_le32(gold);
-		r = put(c, SOSNAP_CATALOG_OBJECT, object, &item);
+		r = sosnap_change_put(c, SOSNAP_CATALOG_OBJECT, object, &item);
 		if (r)
 			break;
 		list[i].id = s->next_snapshot++;
@@ -228,13 +254,14 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 		item.snapshot.ctime = cpu_to_le64(now);
 		item.snapshot.object = cpu_to_le32(object);
 		item.snapshot.gold = cpu_to_le32(gold);
-		r = put(c, SOSNAP_CATALOG_SNAPSHOT, list[i].id, &item);
+		r = sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, list[i].id, &item);
 	}
 	if (!r)
 		return 0;
 	/* out of memory half-way: take back what was added */
 	while (i-- > 0) {
-		struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, list[i].name);
+		struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT,
+							     list[i].name);
 
 		if (!e)
 			continue;
@@ -256,12 +283,12 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
  */
 int sosnap_change_remove(struct sosnap_change *c, const char *name)
 {
-	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name), *o;
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name), *o;
 	union sosnap_item item;
 	int r;
 
 	if (!e)
-		return refuse(c, -ENOENT, "no such snapshot");
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
 	r = sosnap_change_room(c, 2);
 	if (r)
 		return r;
@@ -270,11 +297,11 @@ int sosnap_change_remove(struct sosnap_change *c, const char *name)
 	if (o) {
 		item = o->item;
 		item.object.flags |= cpu_to_le32(SOSNAP_OBJECT_DYING);
-		r = put(c, SOSNAP_CATALOG_OBJECT, o->id, &item);
+		r = sosnap_change_put(c, SOSNAP_CATALOG_OBJECT, o->id, &item);
 		if (r)
 			return r;
 	}
-	del(c, SOSNAP_CATALOG_SNAPSHOT, e->id);
+	sosnap_change_del(c, SOSNAP_CATALOG_SNAPSHOT, e->id);
 	return 0;
 }
 
@@ -288,13 +315,13 @@ int sosnap_change_remove(struct sosnap_change *c, const char *name)
  */
 int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *to)
 {
-	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
 	union sosnap_item item;
 	int r;
 
 	if (!e)
-		return refuse(c, -ENOENT, "no such snapshot");
-	r = new_name(c, SOSNAP_CATALOG_SNAPSHOT, to);
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
+	r = sosnap_change_new_name(c, SOSNAP_CATALOG_SNAPSHOT, to);
 	if (!r)
 		r = sosnap_change_room(c, 1);
 	if (r)
@@ -302,7 +329,7 @@ int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *
 	item = e->item;
 	memset(item.snapshot.name, 0, sizeof(item.snapshot.name));
 	strscpy(item.snapshot.name, to, sizeof(item.snapshot.name));
-	return put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }
 
 /**
@@ -315,12 +342,12 @@ int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *
  */
 int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 {
-	struct sosnap_entry *e = named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
 	union sosnap_item item;
 	int r;
 
 	if (!e)
-		return refuse(c, -ENOENT, "no such snapshot");
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
 	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
@@ -328,5 +355,5 @@ int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 	item.snapshot.flags &= cpu_to_le32(~SOSNAP_SNAPSHOT_AUTO);
 	if (on)
 		item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_AUTO);
-	return put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }

@@ -18,8 +18,19 @@
 
 #include "meta.h"
 
+/**
+ * struct sosnap_change - a change under way
+ * @m:     the metadata
+ * @seq:   its commit has this number at most
+ * @slots: its records
+ * @nr:    how many slots they fill
+ * @max:   how many there is room for
+ * @why:   the sentence, when it is refused
+ * @why_bytes: room for that
+ */
 struct sosnap_change {
 	struct sosnap_meta *m;
+	u64 seq;
 	struct sosnap_disk_record *slots;
 	u32 nr;
 	u32 max;
@@ -36,6 +47,18 @@ struct sosnap_create {
 	u32 id;
 };
 
+/*
+ * One snapshot of a snapshot to be made. @merged: the trees know all records of
+ * @origin, so that whether it has changes can be told. @id is set.
+ */
+struct sosnap_pair {
+	const char *origin;
+	const char *name;
+	u8 uuid[16];
+	bool merged;
+	u32 id;
+};
+
 void sosnap_change_init(struct sosnap_change *c, struct sosnap_meta *m, char *why,
 			size_t why_bytes);
 void sosnap_change_exit(struct sosnap_change *c);
@@ -48,5 +71,10 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 int sosnap_change_remove(struct sosnap_change *c, const char *name);
 int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *to);
 int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on);
+
+int sosnap_change_snapshot(struct sosnap_change *c, struct sosnap_pair *list, u32 nr, u64 now);
+int sosnap_change_refresh(struct sosnap_change *c, const char *name, u64 now);
+int sosnap_change_rollback(struct sosnap_change *c, const char *name, const char *to,
+			   bool merged, u64 now);
 
 #endif /* SOSNAP_CHANGE_H */

@@ -3,6 +3,7 @@
  * What the catalogue says about itself: names, references, ancestors, numbers.
  */
 #include "check_internal.h"
+#include "lineage.h"
 
 /**
  * sosnap_check_type() - what a catalogue item is
@@ -123,74 +124,47 @@ static void check_snapshot(struct sosnap_check *c, const struct sosnap_entry *e,
 				 e->item.snapshot.name, object);
 		return;
 	}
-	if (in_use[slot] & 2)
+	if (in_use[slot])
 		sosnap_check_say(c, SOSNAP_FAULT_SNAPSHOT_REF, 0, e->id,
 				 "snapshot %s: cache object %u is another snapshot's",
 				 e->item.snapshot.name, object);
-	in_use[slot] |= 3;
-	if (le32_to_cpu(c->catalog.entry[slot]->item.object.flags) & SOSNAP_OBJECT_DYING)
+	in_use[slot] = 1;
+	if (sosnap_object_is(c->catalog.entry[slot], SOSNAP_OBJECT_DYING | SOSNAP_OBJECT_FROZEN))
 		sosnap_check_say(c, SOSNAP_FAULT_SNAPSHOT_REF, 0, e->id,
-				 "snapshot %s: cache object %u is being removed",
+				 "snapshot %s: cache object %u is frozen or being removed",
 				 e->item.snapshot.name, object);
 }
 
-static void check_object(struct sosnap_check *c, const struct sosnap_entry *e, u8 *in_use)
+/* Of an object that some snapshot reads through, lineage.h. */
+static void check_object(struct sosnap_check *c, const struct sosnap_entry *e)
 {
-	bool dying = le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING;
 	u32 gold = le32_to_cpu(e->item.object.gold);
 	u32 parent = le32_to_cpu(e->item.object.parent);
 	u32 slot;
 
-	/* a gold image may go before the last blocks of what was on it */
-	if (!dying && !get(c, SOSNAP_CATALOG_GOLD, gold))
+	if (!get(c, SOSNAP_CATALOG_GOLD, gold))
 		sosnap_check_say(c, SOSNAP_FAULT_SNAPSHOT_REF, 0, e->id,
 				 "cache object %u: gold image %u does not exist", e->id, gold);
-	if (!parent || dying)
+	if (!parent)
 		return;
 	slot = sosnap_check_slot(c, parent);
 	if (slot == U32_MAX)
 		sosnap_check_say(c, SOSNAP_FAULT_OBJECT_PARENT, 0, e->id,
 				 "cache object %u: its parent %u does not exist", e->id, parent);
-	else
-		in_use[slot] |= 1;
-}
-
-/*
- * Each chain of parents is followed until it meets an object that was seen: in
- * this round, then it is circular; or in an earlier one, then it was told.
- */
-static int check_cycles(struct sosnap_check *c)
-{
-	u32 *seen = kvcalloc(c->catalog.nr, sizeof(*seen), GFP_KERNEL);
-	u32 i, slot, parent;
-
-	if (!seen)
-		return -ENOMEM;
-	for (i = 0; i < c->catalog.nr; i++) {
-		if (c->catalog.entry[i]->type != SOSNAP_CATALOG_OBJECT)
-			continue;
-		slot = i;
-		while (slot != U32_MAX && !seen[slot]) {
-			seen[slot] = i + 1;
-			parent = le32_to_cpu(c->catalog.entry[slot]->item.object.parent);
-			slot = sosnap_check_slot(c, parent);
-		}
-		if (slot != U32_MAX && seen[slot] == i + 1)
-			sosnap_check_say(c, SOSNAP_FAULT_OBJECT_PARENT, 0,
-					 c->catalog.entry[slot]->id,
-					 "cache object %u is its own ancestor",
-					 c->catalog.entry[slot]->id);
-	}
-	kvfree(seen);
-	return 0;
+	else if (!sosnap_object_is(c->catalog.entry[slot], SOSNAP_OBJECT_FROZEN) ||
+		 sosnap_object_is(c->catalog.entry[slot], SOSNAP_OBJECT_DYING))
+		sosnap_check_say(c, SOSNAP_FAULT_OBJECT_PARENT, 0, e->id,
+				 "cache object %u: its parent %u takes writes or is being removed",
+				 e->id, parent);
 }
 
 static void check_unused(struct sosnap_check *c, u32 i, const u8 *in_use)
 {
 	const struct sosnap_entry *e = c->catalog.entry[i];
 
+	/* a frozen one is given up when nobody reads through it any more */
 	if (e->type != SOSNAP_CATALOG_OBJECT || in_use[i] ||
-	    (le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING))
+	    sosnap_object_is(e, SOSNAP_OBJECT_DYING | SOSNAP_OBJECT_FROZEN))
 		return;
 	sosnap_check_say(c, SOSNAP_FAULT_OBJECT_UNUSED, 0, e->id,
 			 "cache object %u, with %llu blocks", e->id,
@@ -205,7 +179,7 @@ static void check_unused(struct sosnap_check *c, u32 i, const u8 *in_use)
  */
 int sosnap_check_catalog(struct sosnap_check *c)
 {
-	u8 *in_use;	/* bit 0: by a snapshot or child, bit 1: by a snapshot */
+	u8 *in_use;	/* objects that a snapshot names */
 	u32 i;
 	int r;
 
@@ -220,16 +194,17 @@ int sosnap_check_catalog(struct sosnap_check *c)
 	in_use = kvcalloc(c->catalog.nr, 1, GFP_KERNEL);
 	if (!in_use)
 		return -ENOMEM;
+	sosnap_lineage_count(&c->catalog);
 	for (i = 0; i < c->catalog.nr; i++) {
 		const struct sosnap_entry *e = c->catalog.entry[i];
 
 		if (e->type == SOSNAP_CATALOG_SNAPSHOT)
 			check_snapshot(c, e, in_use);
-		else if (e->type == SOSNAP_CATALOG_OBJECT)
-			check_object(c, e, in_use);
+		else if (e->type == SOSNAP_CATALOG_OBJECT && sosnap_object_live(e))
+			check_object(c, e);
 	}
 	for (i = 0; i < c->catalog.nr; i++)
 		check_unused(c, i, in_use);
 	kvfree(in_use);
-	return check_cycles(c);
+	return 0;
 }

@@ -260,3 +260,79 @@ int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object
 	}
 	return n;
 }
+
+/*
+ * Move or free the first piece of e, the first extent of object: as much as the
+ * heir has nothing over, or has all of. All reading is done before any change.
+ */
+static int merge_piece(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 heir,
+		       const struct sosnap_extent *e, u64 *moved, sosnap_extent_freed_fn freed,
+		       void *ctx)
+{
+	struct sosnap_extent head = *e, tail = *e, over;
+	u64 end = e->blk + e->len, to = end;
+	struct sosnap_extent_near near;
+	bool hidden;
+	int r;
+
+	r = sosnap_extent_find(t, heir, e->blk, &over);
+	if (r && r != -ENOENT)
+		return r;
+	hidden = !r && over.blk <= e->blk;
+	if (hidden)
+		to = min(end, over.blk + over.len);
+	else if (!r)
+		to = min(end, over.blk);
+	head.len = to - e->blk;
+	r = hidden ? 0 : sosnap_extent_probe(t, heir, &head, &near);
+	if (!r)
+		r = del(t, txn, object, e->blk);
+	if (!r && to < end) {
+		cut_head(&tail, to);
+		r = put(t, txn, object, &tail);
+	}
+	if (r)
+		return r;
+	if (hidden)
+		return free_piece(e, e->blk, to, freed, ctx);
+	if (head.store != SOSNAP_STORE_ZERO)
+		*moved += head.len;
+	return sosnap_extent_write(t, txn, heir, &head, &near, freed, ctx);
+}
+
+/**
+ * sosnap_extent_merge() - give the first extents of an object to its heir
+ * @t:      the extent tree
+ * @txn:    the checkpoint
+ * @object: whose
+ * @heir:   object that is asked before it; what it has hides @object's
+ * @most:   how many pieces at most
+ * @moved:  the store blocks that have changed their owner are added
+ * @freed:  told of those that the heir hides
+ * @ctx:    for @freed
+ *
+ * Whoever asks @heir first and @object then finds the same before, between and
+ * after the pieces.
+ * Context: the one writer of the tree; may sleep.
+ * Return: how many pieces were moved or freed, or an error that ends the
+ * checkpoint; -EUCLEAN when something could not be read, which changes nothing.
+ */
+int sosnap_extent_merge(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 heir,
+			u32 most, u64 *moved, sosnap_extent_freed_fn freed, void *ctx)
+{
+	struct sosnap_extent e;
+	u32 n;
+	int r;
+
+	for (n = 0; n < most; n++) {
+		r = find_ge(t, object, 0, &e);
+		if (r == -ENOENT)
+			break;
+		if (!r)
+			r = merge_piece(t, txn, object, heir, &e, moved, freed, ctx);
+		if (r)
+			return r;
+		cond_resched();
+	}
+	return n;
+}

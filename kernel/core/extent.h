@@ -41,5 +41,7 @@ int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 objec
 			sosnap_extent_freed_fn freed, void *ctx);
 int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 most,
 		       sosnap_extent_freed_fn freed, void *ctx);
+int sosnap_extent_merge(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u32 heir,
+			u32 most, u64 *moved, sosnap_extent_freed_fn freed, void *ctx);
 
 #endif /* SOSNAP_EXTENT_H */

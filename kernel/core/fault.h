@@ -38,7 +38,7 @@
 	X(25, BLOCK_SHARED,     "block has two owners") \
 	X(26, OBJECT_COUNT,     "cache object has a wrong block count") \
 	X(27, OBJECT_ORPHAN,    "extent belongs to no cache object") \
-	X(28, OBJECT_PARENT,    "cache object has a missing or circular ancestor") \
+	X(28, OBJECT_PARENT,    "cache object has a missing ancestor, or one that takes writes") \
 	X(29, SNAPSHOT_REF,     "snapshot refers to a missing cache object or gold image") \
 	X(30, NAME_TWICE,       "name is used twice") \
 	X(31, SUPER_COUNT,      "superblock has a wrong block or item count") \

@@ -190,11 +190,12 @@ struct sosnap_disk_gold {
 
 #define SOSNAP_OBJECT_FROZEN	0x1	/* has children, takes no writes */
 #define SOSNAP_OBJECT_DYING	0x2	/* its extents are being dropped */
+#define SOSNAP_OBJECT_KNOWN	(SOSNAP_OBJECT_FROZEN | SOSNAP_OBJECT_DYING)
 
 struct sosnap_disk_object {
 	__le64 blocks;		/* store blocks it owns, at the last checkpoint */
 	__le64 ctime;
-	__le32 parent;		/* object, or 0: directly on the gold image */
+	__le32 parent;		/* older object, or 0: directly on the gold image */
 	__le32 gold;
 	__le32 flags;
 	__u8 reserved[212];
@@ -213,7 +214,8 @@ struct sosnap_disk_snapshot {
 	__le32 object;		/* the top of its chain */
 	__le32 gold;
 	__le32 flags;
-	__u8 reserved[116];
+	__le32 origin;		/* id of the snapshot it was taken of, 0: of the gold image */
+	__u8 reserved[112];
 } __packed;
 
 /*

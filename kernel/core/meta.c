@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "extent.h"
-#include "meta.h"
+#include "lineage.h"
+#include "meta_internal.h"
+#include "reap.h"
 
 /**
  * sosnap_meta_format() - write an empty store
@@ -97,11 +99,6 @@ static int node_free(struct sosnap_txn *txn, u64 blk)
 	return clear(m, blk, 1);
 }
 
-static struct sosnap_tree *extents(struct sosnap_meta *m)
-{
-	return &m->work[SOSNAP_TREE_EXTENT - 1];
-}
-
 /**
  * sosnap_meta_open() - load what is always in memory
  * @m:    to fill
@@ -126,6 +123,7 @@ int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
 	m->host = host;
 	m->txn.alloc = node_alloc;
 	m->txn.free = node_free;
+	m->reap_extents = SOSNAP_REAP_EXTENTS;
 	r = sosnap_super_read(io, &m->super);
 	if (r)
 		return r;
@@ -176,8 +174,10 @@ static int apply_put(struct sosnap_meta *m, u32 type, u64 id, const void *value)
 	if (type == SOSNAP_CATALOG_OBJECT) {
 		const struct sosnap_entry *e = sosnap_catalog_get(&m->catalog, type, id);
 
-		/* the count is the checkpoint's alone, its tree may be newer */
+		/* count and parent are the checkpoint's alone, its tree may be newer */
 		item.object.blocks = e ? e->item.object.blocks : 0;
+		if (e)
+			item.object.parent = e->item.object.parent;
 	}
 	if (type == SOSNAP_CATALOG_GOLD)
 		seen_id(&m->super.next_gold, id);
@@ -274,8 +274,12 @@ int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *c
 	return r;
 }
 
-/* Write the block count of the object that the sweep leaves behind. */
-static void object_done(struct sosnap_meta *m)
+/**
+ * sosnap_meta_object_done() - write the block count of an object that is left behind
+ * @m: the metadata
+ * Context: the checkpoint.
+ */
+void sosnap_meta_object_done(struct sosnap_meta *m)
 {
 	if (m->object && m->delta) {
 		struct sosnap_disk_object *o = &m->object->item.object;
@@ -288,7 +292,15 @@ static void object_done(struct sosnap_meta *m)
 	m->delta = 0;
 }
 
-static int data_freed(void *ctx, u64 store, u32 len)
+/**
+ * sosnap_meta_freed() - blocks of the object in m->object have left the tree
+ * @ctx:   the metadata
+ * @store: first block
+ * @len:   how many
+ * Context: the checkpoint; may sleep.
+ * Return: 0 or an error that ends the checkpoint.
+ */
+int sosnap_meta_freed(void *ctx, u64 store, u32 len)
 {
 	struct sosnap_meta *m = ctx;
 
@@ -303,11 +315,16 @@ static int lost(void *ctx, u32 __always_unused object, u64 store, u32 len)
 	return 0;
 }
 
-/*
+/**
+ * sosnap_meta_fence() - part of the extents of an object cannot be read
+ * @m:      the metadata
+ * @object: the object
+ *
  * Damage stays local: what cannot be merged because a node of this object is
  * unreadable is given up, the object is fenced, and the others go on.
+ * Context: the checkpoint.
  */
-static void fence(struct sosnap_meta *m, struct sosnap_entry *object)
+void sosnap_meta_fence(struct sosnap_meta *m, struct sosnap_entry *object)
 {
 	if (!object->fenced && m->host)
 		m->host->fence(m, object->id);
@@ -322,24 +339,25 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	int r;
 
 	if (!m->object || m->object->id != object) {
-		object_done(m);
+		sosnap_meta_object_done(m);
 		m->object = sosnap_catalog_get(&m->catalog, SOSNAP_CATALOG_OBJECT, object);
 	}
 	if (!m->object ||
 	    (le32_to_cpu(m->object->item.object.flags) & SOSNAP_OBJECT_DYING))
 		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
 
-	r = sosnap_extent_probe(extents(m), object, &e, &near);
+	r = sosnap_extent_probe(sosnap_meta_extents(m), object, &e, &near);
 	if (r == -EUCLEAN) {
 		/*
 		 * Maps in memory still point to these blocks, and are read on. So
 		 * they stay allocated until the next activation, when none does.
 		 */
-		fence(m, m->object);
+		sosnap_meta_fence(m, m->object);
 		return 0;
 	}
 	if (!r)
-		r = sosnap_extent_write(extents(m), &m->txn, object, &e, &near, data_freed, m);
+		r = sosnap_extent_write(sosnap_meta_extents(m), &m->txn, object, &e, &near,
+					sosnap_meta_freed, m);
 	if (!r && store != SOSNAP_STORE_ZERO) {
 		m->delta += len;
 		lock(m);
@@ -350,32 +368,18 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	return r;
 }
 
-/* Drop a bounded number of extents of objects that are being removed. */
-static int reap(struct sosnap_meta *m)
+/*
+ * How many extents may be dropped or moved. A move adds at most one item, so 16
+ * of them need less than a block; the first ones find it in the reserve.
+ */
+static u32 reap_budget(struct sosnap_meta *m, u64 records)
 {
-	u32 budget = SOSNAP_REAP_EXTENTS, id = 0;
-	struct sosnap_entry *e;
-	int n;
+	u64 reserve = sosnap_meta_reserve(m, records), spare;
 
-	while (budget && (e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
-		id = e->id + 1;
-		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING) || e->fenced)
-			continue;
-		m->object = e;
-		n = sosnap_extent_drop(extents(m), &m->txn, e->id, budget, data_freed, m);
-		m->reaped -= m->delta;
-		object_done(m);
-		if (n == -EUCLEAN) {
-			fence(m, e);
-			continue;
-		}
-		if (n < 0)
-			return n;
-		if ((u32)n < budget)
-			sosnap_catalog_del(&m->catalog, SOSNAP_CATALOG_OBJECT, e->id);
-		budget -= n;
-	}
-	return 0;
+	lock(m);
+	spare = m->space.free > reserve ? m->space.free - reserve : 0;
+	unlock(m);
+	return min_t(u64, m->reap_extents, 256 + 16 * spare);
 }
 
 /**
@@ -397,6 +401,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 {
 	static const struct sosnap_batch_ops ops = { .emit = emit, .lost = lost };
 	struct sosnap_super *s = &m->super;
+	u32 budget = reap_budget(m, batch->nr);
 	u64 nodes = 0;
 	int r, i;
 
@@ -406,9 +411,9 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	unlock(m);
 
 	r = sosnap_batch_run(batch, &ops, m);
-	object_done(m);
+	sosnap_meta_object_done(m);
 	if (!r)
-		r = reap(m);
+		r = sosnap_reap(m, tail_seq, budget);
 	if (!r)
 		r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
 	if (r)
@@ -468,31 +473,6 @@ int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *c
 	r = sosnap_space_release(&m->space, fn, ctx);
 	unlock(m);
 	return r ? r : error;
-}
-
-/**
- * sosnap_meta_dying() - whether removals are under way
- * @m:      the metadata
- * @blocks: NULL, or set to the blocks that still have to be freed
- * Context: meta lock held.
- */
-bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks)
-{
-	struct sosnap_entry *e;
-	bool dying = false;
-	u32 id = 0;
-
-	if (blocks)
-		*blocks = 0;
-	while ((e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
-		id = e->id + 1;
-		if (!(le32_to_cpu(e->item.object.flags) & SOSNAP_OBJECT_DYING) || e->fenced)
-			continue;
-		dying = true;
-		if (blocks)
-			*blocks += le64_to_cpu(e->item.object.blocks);
-	}
-	return dying;
 }
 
 /**

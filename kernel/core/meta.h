@@ -63,7 +63,7 @@ struct sosnap_stray {
  * @work:     the trees the checkpoint under way is making
  * @object:   entry whose block count is being added up, see checkpoint
  * @delta:    its change so far
- * @reaped:   blocks freed by removals since open, for progress
+ * @reap_extents: how many extents a checkpoint drops or moves at most
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
@@ -81,10 +81,10 @@ struct sosnap_meta {
 	bool have_space;
 	struct sosnap_entry *object;
 	s64 delta;
-	u64 reaped;
+	u32 reap_extents;
 };
 
-#define SOSNAP_REAP_EXTENTS	8192U	/* dropped by one checkpoint at most */
+#define SOSNAP_REAP_EXTENTS	8192U	/* so that a checkpoint is not held up */
 
 int sosnap_meta_format(struct sosnap_io *io, const struct sosnap_super *s);
 int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
@@ -99,7 +99,6 @@ int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *c
 
 int sosnap_meta_apply(struct sosnap_meta *m, struct sosnap_batch *batch,
 		      const struct sosnap_disk_record *slots, u32 nr);
-bool sosnap_meta_dying(const struct sosnap_meta *m, u64 *blocks);
 u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records);
 
 static inline const struct sosnap_tree *sosnap_meta_live(const struct sosnap_meta *m, u32 id)

@@ -25,6 +25,12 @@
  *	gold_remove <name>
  *	create <name> <gold name> <sectors> [<name> <gold name> <sectors>]...
  *					all or none; replies "<id>..." in order
+ *	snapshot <name> <new name> [<name> <new name>]...
+ *					all or none, at one point in time; active
+ *					ones have to be suspended; replies "<id>..."
+ *	refresh <name>			forget all changes; suspended, if it is active
+ *	rollback <name> <other name>	look like the other one does now; both
+ *					suspended, if they are active
  *	remove <name>...		not while active; space comes back in the
  *					background
  *	rename <name> <new name>
@@ -39,6 +45,7 @@
  *	list gold:	<name> <sectors> <sample crc> <sha256> <snapshots> <ctime>
  *	list snapshot:	<id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
+ *			<name of the snapshot it was taken of, or -> <ancestors>
  *
  * Status (dmsetup status)
  *

@@ -3,6 +3,7 @@
 
 #include "checkpoint.h"
 #include "commit.h"
+#include "../core/reap.h"
 #include "log.h"
 #include "space_wait.h"
 #include "store.h"
@@ -146,7 +147,7 @@ static void counts_done(struct sosnap_store *store)
 	store->data_blocks = store->meta.super.data_blocks;
 	store->merging_blocks = 0;
 	spin_unlock_irq(&store->log_lock);
-	sosnap_meta_dying(&store->meta, &store->removing);
+	sosnap_reap_pending(&store->meta, &store->removing);
 }
 
 static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *batch)
@@ -234,7 +235,7 @@ int sosnap_checkpoint(struct sosnap_store *store, bool closing)
 	WRITE_ONCE(store->freeing, false);
 	r = checkpoint_once(store, closing);
 	WRITE_ONCE(store->reclaiming, false);
-	dying = !r && sosnap_meta_dying(&store->meta, NULL);
+	dying = !r && sosnap_reap_pending(&store->meta, NULL);
 	mutex_unlock(&store->meta_lock);
 	if (dying)
 		WRITE_ONCE(store->freeing, true);

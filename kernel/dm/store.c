@@ -4,6 +4,7 @@
 #include "block_io.h"
 #include "checkpoint.h"
 #include "commit.h"
+#include "../core/reap.h"
 #include "../core/uapi.h"
 #include "log.h"
 #include "space_wait.h"
@@ -141,7 +142,7 @@ static void counts_init(struct sosnap_store *store)
 	store->nr_snapshots = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT);
 	store->nr_golds = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD);
 	store->data_blocks = store->meta.super.data_blocks;
-	store->freeing = sosnap_meta_dying(&store->meta, &store->removing);
+	store->freeing = sosnap_reap_pending(&store->meta, &store->removing);
 }
 
 static int store_open(struct sosnap_store *store, struct dm_target *ti)

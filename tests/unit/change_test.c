@@ -5,6 +5,7 @@
  */
 #include "change.h"
 #include "io_ram.h"
+#include "reap.h"
 #include "testlib.h"
 #include "uapi.h"
 
@@ -205,9 +206,9 @@ static void survives_replay_and_reopen(void **state)
 		assert_int_equal(e.m.super.next_snapshot, 3);
 		assert_int_equal(e.m.super.next_object, 3);
 		assert_int_equal(e.m.super.next_gold, 2);
-		assert_int_equal(sosnap_meta_dying(&e.m, NULL), !round);
+		assert_int_equal(sosnap_reap_pending(&e.m, NULL), !round);
 		checkpoint(&e);
-		assert_false(sosnap_meta_dying(&e.m, NULL));
+		assert_false(sosnap_reap_pending(&e.m, NULL));
 		assert_int_equal(sosnap_catalog_count(&e.m.catalog, SOSNAP_CATALOG_OBJECT), 1);
 	}
 	env_exit(&e);

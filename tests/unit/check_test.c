@@ -365,12 +365,16 @@ static void catalogue(void **state)
 
 	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.blocks = cpu_to_le64(3),
 	       SOSNAP_FAULT_OBJECT_COUNT, 1);
-	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.parent = cpu_to_le32(77),
+	/* a parent is older, so it is never its own descendant */
+	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.parent = cpu_to_le32(1),
+	       SOSNAP_FAULT_CATALOG_VALUE, 1);
+	/* and takes no writes */
+	DAMAGE(SOSNAP_CATALOG_OBJECT, 1, it->object.parent = cpu_to_le32(1),
 	       SOSNAP_FAULT_OBJECT_PARENT, 1);
-	DAMAGE(SOSNAP_CATALOG_OBJECT, 0,
-	       (it->object.parent = cpu_to_le32(2),
-		catalog_item(se, SOSNAP_CATALOG_OBJECT, 1)->object.parent = cpu_to_le32(1)),
-	       SOSNAP_FAULT_OBJECT_PARENT, 1);
+	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.flags = cpu_to_le32(SOSNAP_OBJECT_FROZEN),
+	       SOSNAP_FAULT_SNAPSHOT_REF, 1);
+	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.flags = cpu_to_le32(0x80),
+	       SOSNAP_FAULT_CATALOG_VALUE, 1);
 	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.gold = cpu_to_le32(9),
 	       SOSNAP_FAULT_SNAPSHOT_REF, 1);
 	DAMAGE(SOSNAP_CATALOG_OBJECT, 0, it->object.flags = cpu_to_le32(SOSNAP_OBJECT_DYING),

@@ -258,17 +258,52 @@ static void small_life(struct se *se)
 	se_checkpoint(se, 0);
 }
 
-static void every_outcome_of_a_small_workload(void **state)
+/* A snapshot of a snapshot, writes over what both share, and the way back to one. */
+static void family_life(struct se *se)
+{
+	struct se_snap *old = &se->now.snap[SE_SNAPS - 1], *young = old - 1;
+
+	se_create(se);
+	se_write(se, old, 3, 4);
+	se_zero(se, old, 9, 2);
+	se_checkpoint(se, 0);
+	se_log_begin(se);
+	se_write(se, old, 5, 3);
+	se_snapshot(se, old);
+	se_write(se, young, 4, 2);
+	se_zero(se, old, 3, 1);
+	se_flush(se);
+	se_checkpoint(se, 0);
+	se_rollback(se, old, young);
+	se_write(se, old, 9, 1);
+	se_remove(se, young);
+	se_checkpoint(se, 0);
+	se_checkpoint(se, 0);
+	se_refresh(se, old);
+	se_checkpoint(se, 0);
+}
+
+static void every_outcome(void (*life)(struct se *))
 {
 	struct sim sim = { .se = se_new(STORE_BLOCKS, 1) };
 	u32 at;
 
-	small_life(sim.se);
+	life(sim.se);
 	for (at = 0; at <= sim.se->ram->log_nr && !sim.why; at++)
 		crash_here(&sim, io_ram_point_at(sim.se->ram, at), 64);
 	if (sim.why)
 		fail_msg("%s", sim.why);
 	sim_end(&sim);
+}
+
+static void every_outcome_of_a_small_workload(void **state)
+{
+	every_outcome(small_life);
+}
+
+static void every_outcome_of_a_small_family(void **state)
+{
+	every_outcome(family_life);
 }
 
 /* Crash at every write of so many steps, then go on from one of the crashes. */
@@ -342,7 +377,7 @@ static void plant_is_found(enum se_plant plant, const char *name)
 	u64 seed, recoveries = 0;
 	bool found = false;
 
-	for (seed = 1; seed <= 16 && !found; seed++) {
+	for (seed = 1; seed <= 64 && !found; seed++) {
 		struct sim sim;
 
 		sampled(seed, 1000, plant, &sim);
@@ -416,6 +451,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_outcome_of_a_small_workload),
+		cmocka_unit_test(every_outcome_of_a_small_family),
 		cmocka_unit_test(samples_of_long_workloads),
 		cmocka_unit_test(planted_bugs_are_found),
 		cmocka_unit_test(the_other_processes_found_nothing),

@@ -14,6 +14,7 @@
 #include "change.h"
 #include "extent.h"
 #include "store_env.h"
+#include "reap.h"
 #include "testlib.h"
 
 #define STORE_BLOCKS	2048U
@@ -370,9 +371,9 @@ static void the_reserve_is_enough_for_a_large_tree(void **state)
 		snprintf(name, sizeof(name), "b%u", i);
 		big_change(&g, name, NULL);
 	}
-	for (i = 0; i < 100 && sosnap_meta_dying(&g.m, &data); i++)
+	for (i = 0; i < 100 && sosnap_reap_pending(&g.m, &data); i++)
 		big_checkpoint(&g);
-	assert_false(sosnap_meta_dying(&g.m, &data));
+	assert_false(sosnap_reap_pending(&g.m, &data));
 	assert_int_equal(g.m.super.data_blocks, 0);
 	sosnap_batch_exit(&g.batch);
 	sosnap_meta_close(&g.m);

@@ -2,7 +2,10 @@
 #include "store_env.h"
 #include "change.h"
 #include "extent.h"
+#include "reap.h"
 #include "testlib.h"
+
+#define REAP_EXTENTS	5U	/* few, so that dropping and merging take many checkpoints */
 
 static struct se *hooked;	/* whose checkpoint is under way */
 
@@ -165,17 +168,18 @@ void se_write(struct se *se, struct se_snap *sn, u32 blk, u32 len)
 		u32 run = 1, got;
 		u64 store;
 
-		if (owned(sn->map[blk])) {
+		if (sn->own >> blk & 1) {
 			submit(se, sn->map[blk++]);
 			continue;
 		}
-		while (blk + run < end && !owned(sn->map[blk + run]))
+		while (blk + run < end && !(sn->own >> (blk + run) & 1))
 			run++;
 		if (!slot_room(se) || alloc(se, run, &store, &got) || !slot_room(se))
 			return;
 		for (i = 0; i < got; i++) {
 			submit(se, store + i);
 			sn->map[blk + i] = store + i;
+			sn->own |= 1ULL << (blk + i);
 		}
 		sosnap_record_fill(&se->slot[se->nr_slots++], SOSNAP_RECORD_MAP, sn->object, blk,
 				   got, store);
@@ -189,8 +193,10 @@ void se_zero(struct se *se, struct se_snap *sn, u32 blk, u32 len)
 
 	if (blk >= end || !slot_room(se))
 		return;
-	for (i = blk; i < end; i++)
+	for (i = blk; i < end; i++) {
 		sn->map[i] = SOSNAP_STORE_ZERO;
+		sn->own &= ~(1ULL << i);
+	}
 	sosnap_record_fill(&se->slot[se->nr_slots++], SOSNAP_RECORD_ZERO, sn->object, blk,
 			   end - blk, 0);
 }
@@ -231,18 +237,24 @@ static void gold_add(struct se *se, u32 i)
 	change_end(se, &c, r);
 }
 
+static struct se_snap *unused(struct se *se)
+{
+	u32 i;
+
+	for (i = SE_SNAPS; i-- > 0;)
+		if (!se->now.snap[i].live)
+			return &se->now.snap[i];
+	return NULL;
+}
+
 void se_create(struct se *se)
 {
 	struct sosnap_create one = { .sectors = SE_BLKS * 8 };
-	struct se_snap *sn = NULL;
+	struct se_snap *sn = unused(se);
 	struct sosnap_change c;
 	char why[128], gold[16], name[16];
-	u32 i;
 	int r;
 
-	for (i = 0; i < SE_SNAPS; i++)
-		if (!se->now.snap[i].live)
-			sn = &se->now.snap[i];
 	if (!sn)
 		return;
 	gold_name(se_random(se, SE_GOLDS), gold, sizeof(gold));
@@ -268,6 +280,87 @@ void se_remove(struct se *se, struct se_snap *sn)
 	change_begin(se, &c, why, sizeof(why));
 	r = sosnap_change_remove(&c, sn->name);
 	memset(sn, 0, sizeof(*sn));
+	change_end(se, &c, r);
+}
+
+/* Which object a snapshot writes to now. */
+static void take_top(struct se *se, struct se_snap *sn)
+{
+	struct sosnap_entry *e = sosnap_catalog_get(&se->m.catalog, SOSNAP_CATALOG_SNAPSHOT,
+						    sn->id);
+
+	sn->object = le32_to_cpu(e->item.snapshot.object);
+}
+
+/* A top that is not its own any more. */
+static void take_tops(struct se *se)
+{
+	u32 i, was;
+
+	for (i = 0; i < SE_SNAPS; i++) {
+		if (!se->now.snap[i].live)
+			continue;
+		was = se->now.snap[i].object;
+		take_top(se, &se->now.snap[i]);
+		if (se->now.snap[i].object != was)
+			se->now.snap[i].own = 0;
+	}
+}
+
+void se_snapshot(struct se *se, struct se_snap *sn)
+{
+	struct sosnap_pair pair = { .origin = sn->name };
+	struct sosnap_change c;
+	char why[128], name[16];
+	struct se_snap *to;
+	int r;
+
+	if (!unused(se))
+		return;
+	snprintf(name, sizeof(name), "s%u", ++se->names);
+	pair.name = name;
+	change_begin(se, &c, why, sizeof(why));
+	pair.merged = !se->batch.nr;
+	r = sosnap_change_snapshot(&c, &pair, 1, 1);
+	to = unused(se);
+	*to = *sn;
+	to->own = 0;
+	to->starts = false;
+	to->id = pair.id;
+	strscpy(to->name, name, sizeof(to->name));
+	take_tops(se);
+	change_end(se, &c, r);
+}
+
+void se_refresh(struct se *se, struct se_snap *sn)
+{
+	struct sosnap_change c;
+	char why[128];
+	int r;
+
+	change_begin(se, &c, why, sizeof(why));
+	r = sosnap_change_refresh(&c, sn->name, 1);
+	memset(sn->map, 0, sizeof(sn->map));
+	take_tops(se);
+	change_end(se, &c, r);
+}
+
+void se_rollback(struct se *se, struct se_snap *sn, struct se_snap *to)
+{
+	struct sosnap_change c;
+	char why[128];
+	int r;
+
+	if (sn == to)
+		return;
+	change_begin(se, &c, why, sizeof(why));
+	r = sosnap_change_rollback(&c, sn->name, to->name, !se->batch.nr, 1);
+	if (r == -EINVAL) {	/* of another gold image */
+		sosnap_change_exit(&c);
+		return;
+	}
+	memcpy(sn->map, to->map, sizeof(sn->map));
+	take_tops(se);
 	change_end(se, &c, r);
 }
 
@@ -421,6 +514,7 @@ static void open_store(struct se *se)
 	se->concurrent = 0;
 
 	assert_int_equal(sosnap_meta_open(&se->m, &se->ram->io, &host), 0);
+	se->m.reap_extents = REAP_EXTENTS;
 	assert_int_equal(sosnap_batch_init(&se->batch, 64), 0);
 	assert_int_equal(sosnap_meta_replay(&se->m, &se->batch, &commits), 0);
 	assert_int_equal(commits, 0);
@@ -447,6 +541,18 @@ void se_reopen(struct se *se)
 	open_store(se);
 }
 
+static void lineage_step(struct se *se, struct se_snap *sn)
+{
+	u32 what = se_random(se, 8);
+
+	if (what < 6)
+		se_snapshot(se, sn);
+	else if (what < 7)
+		se_refresh(se, sn);
+	else
+		se_rollback(se, sn, pick(se));
+}
+
 void se_step(struct se *se)
 {
 	struct se_snap *sn = pick(se);
@@ -457,10 +563,12 @@ void se_step(struct se *se)
 		write_step(se);
 	else if (what < 53 || !sn)
 		se_create(se);
-	else if (what < 55)
+	else if (what < 54)
 		se_remove(se, sn);
-	else if (what < 57)
+	else if (what < 55)
 		change_snap(se, sn);
+	else if (what < 57)
+		lineage_step(se, sn);
 	else if (what < 63)
 		se_checkpoint(se, 0);
 	else
@@ -529,29 +637,52 @@ static const char *complain(const char *fmt, u64 a, u64 b)
 	return text;
 }
 
-static const char *compare_map(const struct se_snap *sn, struct sosnap_meta *m)
+/* What the object has of the blocks that nobody above it has. */
+static const char *compare_object(struct sosnap_meta *m, u32 object, u64 *known, u64 *map)
 {
-	u64 map[SE_BLKS] = { 0 }, at = 0;
 	struct sosnap_extent e;
+	u64 at, mask = 0;
 	u32 i;
 	int r;
 
-	for (;; at = e.blk + e.len) {
-		r = sosnap_extent_find(sosnap_meta_live(m, SOSNAP_TREE_EXTENT), sn->object, at,
-				       &e);
+	for (at = 0;; at = e.blk + e.len) {
+		r = sosnap_extent_find(sosnap_meta_live(m, SOSNAP_TREE_EXTENT), object, at, &e);
 		if (r == -ENOENT)
 			break;
 		if (r)
 			return "extents cannot be read";
 		if (e.blk < at || e.blk + e.len > SE_BLKS)
 			return complain("an extent at %llu that was never written", e.blk, 0);
-		for (i = 0; i < e.len; i++)
+		for (i = 0; i < e.len; i++) {
+			mask |= 1ULL << (e.blk + i);
+			if (*known >> (e.blk + i) & 1)
+				continue;
 			map[e.blk + i] = e.store == SOSNAP_STORE_ZERO ? e.store : e.store + i;
+		}
 	}
-	for (i = 0; i < SE_BLKS; i++)
-		if (map[i] != sn->map[i])
-			return complain("block %llu is mapped to %llu", i, map[i]);
+	*known |= mask;
 	return NULL;
+}
+
+static const char *compare_map(const struct se_snap *sn, struct sosnap_meta *m)
+{
+	u64 map[SE_BLKS] = { 0 }, known = 0;
+	const char *why = NULL;
+	u32 i, object;
+
+	for (object = sn->object; object && !why;) {
+		struct sosnap_entry *o = sosnap_catalog_get(&m->catalog, SOSNAP_CATALOG_OBJECT,
+							    object);
+
+		if (!o)
+			return complain("cache object %llu is missing", object, 0);
+		why = compare_object(m, object, &known, map);
+		object = le32_to_cpu(o->item.object.parent);
+	}
+	for (i = 0; i < SE_BLKS && !why; i++)
+		if (map[i] != sn->map[i])
+			why = complain("block %llu is mapped to %llu", i, map[i]);
+	return why;
 }
 
 static const char *compare_snap(const struct se_snap *sn, struct sosnap_meta *m)
@@ -629,6 +760,7 @@ int se_recover(struct sosnap_io *io, struct sosnap_meta *m, enum se_plant plant)
 	if (r)
 		return r;
 	assert_int_equal(sosnap_batch_init(&batch, 16), 0);
+	m->reap_extents = REAP_EXTENTS;
 	if (plant == SE_PLANT_STALE_SUPER_LAST)
 		m->super.bad_copies = 0;
 	r = sosnap_meta_replay(m, &batch, &commits);

@@ -21,7 +21,7 @@
 #include "io_ram.h"
 #include "meta.h"
 
-#define SE_SNAPS	6U
+#define SE_SNAPS	8U
 #define SE_GOLDS	2U
 #define SE_BLKS		48U	/* blocks of a snapshot that the model knows */
 #define SE_SLOTS	64U	/* records in an open commit */
@@ -32,6 +32,7 @@ struct se_snap {
 	u32 id;
 	u32 object;
 	char name[16];
+	u64 own;		/* blocks that its own object has; others are inherited */
 	u64 map[SE_BLKS];	/* 0: gold, SOSNAP_STORE_ZERO, or a store block */
 };
 
@@ -96,6 +97,9 @@ void se_zero(struct se *se, struct se_snap *sn, u32 blk, u32 len);
 void se_flush(struct se *se);
 void se_create(struct se *se);
 void se_remove(struct se *se, struct se_snap *sn);
+void se_snapshot(struct se *se, struct se_snap *sn);
+void se_refresh(struct se *se, struct se_snap *sn);
+void se_rollback(struct se *se, struct se_snap *sn, struct se_snap *to);
 void se_checkpoint(struct se *se, u32 flags);
 void se_reopen(struct se *se);
 
