@@ -84,9 +84,12 @@ static void finish(struct sosnap_store *store, u64 seq)
 {
 	int r;
 
+	mutex_lock(&store->list_lock);
 	down_write(&store->root_sem);
 	sosnap_meta_publish(&store->meta);
+	__sosnap_snap_shorten(store);
 	up_write(&store->root_sem);
+	mutex_unlock(&store->list_lock);
 	/*
 	 * First the discards go that the trees know now, then windows may: a load
 	 * must not put an old discard over newer records.
@@ -218,7 +221,35 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 }
 
 /**
- * sosnap_checkpoint() - merge what is committed, and step removals on
+ * __sosnap_checkpoint() - merge what is committed, and step removals on
+ * @store:   the store
+ * @closing: mark the store clean: nothing is logged any more
+ * Context: meta_lock held; may sleep, long.
+ * Return: 0 or -EIO.
+ */
+int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
+{
+	bool reaping;
+	int r;
+
+	lockdep_assert_held(&store->meta_lock);
+	/* what is freed from now on is for the next one */
+	WRITE_ONCE(store->reclaiming, store->freeing);
+	WRITE_ONCE(store->freeing, false);
+	r = checkpoint_once(store, closing);
+	WRITE_ONCE(store->reclaiming, false);
+	reaping = !r && sosnap_reap_pending(&store->meta, NULL);
+	if (reaping)
+		WRITE_ONCE(store->freeing, true);
+	if (!r)
+		sosnap_space_freed(store);
+	if (reaping)
+		sosnap_checkpoint_queue(store);
+	return r;
+}
+
+/**
+ * sosnap_checkpoint() - the same
  * @store:   the store
  * @closing: mark the store clean: nothing is logged any more
  * Context: may sleep, long; takes meta_lock.
@@ -226,23 +257,11 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
  */
 int sosnap_checkpoint(struct sosnap_store *store, bool closing)
 {
-	bool dying;
 	int r;
 
 	mutex_lock(&store->meta_lock);
-	/* what is freed from now on is for the next one */
-	WRITE_ONCE(store->reclaiming, store->freeing);
-	WRITE_ONCE(store->freeing, false);
-	r = checkpoint_once(store, closing);
-	WRITE_ONCE(store->reclaiming, false);
-	dying = !r && sosnap_reap_pending(&store->meta, NULL);
+	r = __sosnap_checkpoint(store, closing);
 	mutex_unlock(&store->meta_lock);
-	if (dying)
-		WRITE_ONCE(store->freeing, true);
-	if (!r)
-		sosnap_space_freed(store);
-	if (dying)
-		sosnap_checkpoint_queue(store);
 	return r;
 }
 

@@ -20,6 +20,7 @@ int sosnap_checkpoint_init(struct sosnap_store *store);
 void sosnap_checkpoint_exit(struct sosnap_store *store);
 int sosnap_checkpoint_replay(struct sosnap_store *store);
 int sosnap_checkpoint_all(struct sosnap_store *store, bool closing);
+int __sosnap_checkpoint(struct sosnap_store *store, bool closing);
 int sosnap_checkpoint(struct sosnap_store *store, bool closing);
 
 #endif /* SOSNAP_CHECKPOINT_H */

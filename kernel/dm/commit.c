@@ -22,7 +22,7 @@ static void end_requests(struct list_head *list, int error)
 	struct sosnap_commit_request *rq, *next;
 
 	list_for_each_entry_safe(rq, next, list, list) {
-		list_del(&rq->list);
+		list_del_init(&rq->list);
 		rq->error = error;
 		complete(&rq->done);
 	}
@@ -121,8 +121,11 @@ static bool __commit_take(struct sosnap_store *store)
 		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
 			break;
 		extra += rq->nr;
+		rq->taken = true;
 		list_move_tail(&rq->list, &c->serving_requests);
 	}
+	if (extra && wq_has_sleeper(&c->wait))
+		wake_up_all(&c->wait);
 	return true;
 }
 
@@ -187,12 +190,15 @@ static void flush_plain(struct sosnap_store *store)
 static void fail_waiting(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
+	struct sosnap_commit_request *rq;
 	LIST_HEAD(requests);
 	struct bio_list list;
 
 	spin_lock_irq(&store->log_lock);
 	list = c->waiting;
 	bio_list_init(&c->waiting);
+	list_for_each_entry(rq, &c->requests, list)
+		rq->taken = true;
 	list_splice_init(&c->requests, &requests);
 	spin_unlock_irq(&store->log_lock);
 	end_bios(&list, BLK_STS_IOERR);
@@ -304,29 +310,51 @@ void sosnap_commit_join(struct sosnap_store *store, struct bio *bio)
 	queue_work(store->commit_wq, &store->commit.work);
 }
 
+static bool request_seen(struct sosnap_store *store, struct sosnap_commit_request *rq)
+{
+	bool seen;
+
+	spin_lock_irq(&store->log_lock);
+	seen = rq->taken || store->commit.journal_full;
+	spin_unlock_irq(&store->log_lock);
+	return seen;
+}
+
+/* Take a request back that is in no commit yet. */
+static bool withdraw(struct sosnap_store *store, struct sosnap_commit_request *rq)
+{
+	bool ours;
+
+	spin_lock_irq(&store->log_lock);
+	ours = !rq->taken;
+	if (ours)
+		list_del(&rq->list);
+	spin_unlock_irq(&store->log_lock);
+	return ours;
+}
+
 /**
- * sosnap_commit_post() - ask for catalogue records to be committed
+ * sosnap_commit_change() - make a change of the catalogue durable
  * @store: the store
  * @rq:    with slots, at most SOSNAP_CHANGE_SLOTS, and their number
- * Context: any; under meta_lock, so that changes are committed in their order.
+ *
+ * All that is logged already is in the same commit, or in an earlier one.
+ * Context: may sleep; meta_lock held, so there is no other request, and no
+ * checkpoint is under way.
+ * Return: 0, -EIO, or -EAGAIN when the journal is full: no commit has it, and the
+ * checkpoint that makes room makes the change durable too.
  */
-void sosnap_commit_post(struct sosnap_store *store, struct sosnap_commit_request *rq)
+int sosnap_commit_change(struct sosnap_store *store, struct sosnap_commit_request *rq)
 {
+	lockdep_assert_held(&store->meta_lock);
 	init_completion(&rq->done);
 	spin_lock_irq(&store->log_lock);
 	list_add_tail(&rq->list, &store->commit.requests);
 	spin_unlock_irq(&store->log_lock);
 	queue_work(store->commit_wq, &store->commit.work);
-}
-
-/**
- * sosnap_commit_wait() - wait until they are durable
- * @rq: posted
- * Context: may sleep; not under meta_lock: a full journal needs a checkpoint.
- * Return: 0 or -EIO.
- */
-int sosnap_commit_wait(struct sosnap_commit_request *rq)
-{
+	wait_event(store->commit.wait, request_seen(store, rq));
+	if (withdraw(store, rq))
+		return -EAGAIN;
 	wait_for_completion(&rq->done);
 	return rq->error;
 }

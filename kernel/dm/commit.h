@@ -26,8 +26,7 @@ void sosnap_commit_idle(struct sosnap_store *store);
 void sosnap_commit_exit(struct sosnap_store *store);
 int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio);
 void sosnap_commit_join(struct sosnap_store *store, struct bio *bio);
-void sosnap_commit_post(struct sosnap_store *store, struct sosnap_commit_request *rq);
-int sosnap_commit_wait(struct sosnap_commit_request *rq);
+int sosnap_commit_change(struct sosnap_store *store, struct sosnap_commit_request *rq);
 void sosnap_commit_want(struct sosnap_store *store);
 int sosnap_commit_sync(struct sosnap_store *store);
 

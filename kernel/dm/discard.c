@@ -68,6 +68,7 @@ static int zero_window(struct sosnap_snap *snap, struct sosnap_window *w, u64 ma
 		sosnap_log_unreserve(snap->store);
 		return -EBUSY;
 	}
+	__sosnap_window_renew(snap, w);
 	todo = mask & ~(w->zero & ~w->held);
 	if (!todo) {
 		spin_unlock_irq(&w->lock);

@@ -116,7 +116,7 @@ static u32 run_on(struct sosnap_snap *snap, const struct where *at, u32 blocks, 
 		if (!entry || xa_is_value(entry))
 			break;
 		sosnap_window_read(entry, &v);
-		mask = v.based & (write ? v.own & ~v.pending : v.held);
+		mask = v.based & (write ? sosnap_window_own(snap, &v) : v.held);
 		if (v.base != place + blocks || !(mask & 1))
 			break;
 		n = sosnap_run(mask, 0);
@@ -196,6 +196,7 @@ static u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bi
 	spin_lock_irqsave(&w->lock, flags);
 	if (unlikely(w->dead))
 		goto out;
+	__sosnap_window_renew(snap, w);
 	if (!w->resv && !w->pending && !sosnap_window_rebase(snap, w))
 		goto out;
 	can = w->resv & ~w->own & ~w->pending;
@@ -230,7 +231,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	u32 blocks, want;
 	int epoch, r;
 	void *entry;
-	u64 place;
+	u64 place, own;
 
 	if (unlikely(!sosnap_writable(store) || snap->fenced))
 		return DM_MAPIO_KILL;
@@ -243,9 +244,10 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 		goto slow;
 	w = entry;
 	sosnap_window_read(w, &v);
-	if ((v.own & ~v.pending) >> at->bit & 1) {
+	own = sosnap_window_own(snap, &v);
+	if (own >> at->bit & 1) {
 		blocks = sosnap_window_place(&v, at->bit, &place);
-		blocks = min(blocks, sosnap_run(v.own & ~v.pending, at->bit));
+		blocks = min(blocks, sosnap_run(own, at->bit));
 		if (unlikely(!blocks))
 			goto slow;
 		if (at->bit + blocks == SOSNAP_WINDOW_BLOCKS &&

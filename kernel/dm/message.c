@@ -10,6 +10,7 @@
 #include "checkpoint.h"
 #include "commit.h"
 #include "../core/change.h"
+#include "../core/lineage.h"
 #include "../core/uapi.h"
 #include "space_wait.h"
 #include "store.h"
@@ -44,30 +45,40 @@ static void counts(struct sosnap_store *store)
 }
 
 /*
- * Begin and end of every message that changes the catalogue. The change is
- * posted under the lock, so that changes are committed in the order they were
- * made, and waited for without it.
+ * Begin and end of every message that changes the catalogue. The lock is held
+ * until the change is durable, see types.h. Records that are logged already have
+ * the number that the next commit will have, or a lower one.
  */
 static void change_begin(struct call *c, struct sosnap_change *ch)
 {
-	mutex_lock(&c->store->meta_lock);
-	sosnap_change_init(ch, &c->store->meta, c->why, sizeof(c->why));
+	struct sosnap_store *store = c->store;
+
+	mutex_lock(&store->meta_lock);
+	sosnap_change_init(ch, &store->meta, c->why, sizeof(c->why));
+	spin_lock_irq(&store->log_lock);
+	ch->seq = store->commit.next_seq;
+	spin_unlock_irq(&store->log_lock);
+}
+
+static int change_commit(struct call *c, const struct sosnap_change *ch)
+{
+	struct sosnap_commit_request rq = { .slots = ch->slots, .nr = ch->nr };
+	int r = sosnap_commit_change(c->store, &rq);
+
+	if (r == -EAGAIN)
+		r = __sosnap_checkpoint(c->store, false);
+	if (r)
+		refuse(c, r, "the change was not written down: see the state of the store");
+	return r;
 }
 
 static int change_end(struct call *c, struct sosnap_change *ch, int r)
 {
-	struct sosnap_commit_request rq = { .slots = ch->slots, .nr = ch->nr };
-
 	if (!r) {
-		sosnap_commit_post(c->store, &rq);
 		counts(c->store);
+		r = change_commit(c, ch);
 	}
 	mutex_unlock(&c->store->meta_lock);
-	if (!r) {
-		r = sosnap_commit_wait(&rq);
-		if (r)
-			refuse(c, r, "the change was not written down: see the state of the store");
-	}
 	sosnap_change_exit(ch);
 	return r;
 }
@@ -184,6 +195,111 @@ static int remove(struct call *c)
 	return r;
 }
 
+/*
+ * Messages that give snapshots another top. Active ones have to be suspended, and
+ * are kept so until their maps follow.
+ */
+static int hold(struct call *c, const char *name, bool freeze, bool *merged)
+{
+	struct sosnap_entry *e = sosnap_catalog_name(&c->store->meta.catalog,
+						     SOSNAP_CATALOG_SNAPSHOT, name);
+	int r = e ? sosnap_snap_hold(c->store, e->id, freeze, merged) : 0;
+
+	if (r)
+		snprintf(c->why, sizeof(c->why),
+			 "snapshot %s is active: suspend it first, and resume it then", name);
+	return r;
+}
+
+static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
+{
+	if (!r) {
+		counts(c->store);
+		r = change_commit(c, ch);
+	}
+	if (!r)
+		sosnap_snap_follow(c->store);
+	sosnap_snap_let_go(c->store);
+	mutex_unlock(&c->store->meta_lock);
+	sosnap_change_exit(ch);
+	if (!r) {
+		WRITE_ONCE(c->store->freeing, true);
+		sosnap_checkpoint_queue(c->store);
+	}
+	return r;
+}
+
+/* snapshot <name> <new name> [<name> <new name>]... */
+static int snapshot(struct call *c)
+{
+	unsigned int n = c->argc / 2, i, sz = 0, maxlen = c->maxlen;
+	struct sosnap_change ch;
+	struct sosnap_pair *list;
+	char *result = c->result;
+	int r = 0;
+
+	if (c->argc % 2)
+		return refuse(c, -EINVAL, "wanted: snapshot <name> <new name>...");
+	list = kvcalloc(n, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return refuse(c, -ENOMEM, "out of memory");
+	if (sosnap_space_left(c->store) < n) {
+		kvfree(list);
+		return refuse(c, -ENOSPC, "no space left: remove some snapshots or grow the store");
+	}
+	change_begin(c, &ch);
+	for (i = 0; i < n && !r; i++) {
+		list[i].origin = c->argv[2 * i];
+		list[i].name = c->argv[2 * i + 1];
+		generate_random_uuid(list[i].uuid);
+		r = hold(c, list[i].origin, true, &list[i].merged);
+	}
+	if (!r)
+		r = sosnap_change_snapshot(&ch, list, n, ktime_get_real_seconds());
+	r = lineage_end(c, &ch, r);
+	for (i = 0; i < n && !r; i++)
+		DMEMIT("%s%u", i ? " " : "", list[i].id);
+	kvfree(list);
+	return r ? r : 1;
+}
+
+/* refresh <name> */
+static int refresh(struct call *c)
+{
+	struct sosnap_change ch;
+	bool merged;
+	int r;
+
+	change_begin(c, &ch);
+	r = hold(c, c->argv[0], false, &merged);
+	if (!r)
+		r = sosnap_change_refresh(&ch, c->argv[0], ktime_get_real_seconds());
+	return lineage_end(c, &ch, r);
+}
+
+/* rollback <name> <other name> */
+static int rollback(struct call *c)
+{
+	struct sosnap_change ch;
+	bool merged, unused;
+	int r;
+
+	/* what the map is loaded from next has to be in the trees */
+	r = sosnap_checkpoint_all(c->store, false);
+	if (r)
+		return refuse(c, r, "the store cannot be written: see its state");
+	change_begin(c, &ch);
+	r = hold(c, c->argv[0], false, &unused);
+	if (!r)
+		r = hold(c, c->argv[1], true, &merged);
+	if (!r && READ_ONCE(c->store->checkpointed) < c->store->frozen)
+		r = refuse(c, -EBUSY, "snapshot was written to meanwhile: try again");
+	if (!r)
+		r = sosnap_change_rollback(&ch, c->argv[0], c->argv[1], merged,
+					   ktime_get_real_seconds());
+	return lineage_end(c, &ch, r);
+}
+
 /* rename <name> <new name> */
 static int rename_snapshot(struct call *c)
 {
@@ -243,14 +359,19 @@ static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsign
 						    le32_to_cpu(s->gold));
 	unsigned int maxlen = c->maxlen;
 	char *result = c->result;
+	struct sosnap_entry *origin = sosnap_catalog_get(&c->store->meta.catalog,
+							 SOSNAP_CATALOG_SNAPSHOT,
+							 le32_to_cpu(s->origin));
 	const char *state;
 	u64 blocks = changed_blocks(c->store, s, e->id, &state);
+	u32 depth = sosnap_lineage_depth(&c->store->meta.catalog, le32_to_cpu(s->object));
 
-	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s\n", e->id, s->name, le64_to_cpu(s->sectors),
-	       g ? g->item.gold.name : "-", blocks,
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u\n", e->id, s->name,
+	       le64_to_cpu(s->sectors), g ? g->item.gold.name : "-", blocks,
 	       !!(le32_to_cpu(s->flags) & SOSNAP_SNAPSHOT_AUTO),
 	       strcmp(state, "inactive") != 0,
-	       le64_to_cpu(s->ctime), s->uuid, state);
+	       le64_to_cpu(s->ctime), s->uuid, state, origin ? origin->item.snapshot.name : "-",
+	       depth <= SOSNAP_MAX_CHAIN ? depth - 1 : 0);
 	return sz;
 }
 
@@ -360,6 +481,9 @@ static const struct {
 	{ "gold_add", gold_add, 4, 4, true },
 	{ "gold_remove", gold_remove, 1, 1, true },
 	{ "create", create, 3, 0, true },
+	{ "snapshot", snapshot, 2, 0, true },
+	{ "refresh", refresh, 1, 1, true },
+	{ "rollback", rollback, 2, 2, true },
 	{ "remove", remove, 1, 0, true },
 	{ "rename", rename_snapshot, 2, 2, true },
 	{ "set", set, 3, 3, true },

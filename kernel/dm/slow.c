@@ -165,6 +165,7 @@ static int claim_blocks(struct sosnap_snap *snap, const struct sosnap_piece *p, 
 		goto out;
 	w = entry;
 	spin_lock_irq(&w->lock);
+	__sosnap_window_renew(snap, w);
 	can = ~w->own & ~w->pending;
 	if (w->dead) {
 		;
@@ -267,6 +268,7 @@ static int first_write_piece(struct sosnap_snap *snap, struct bio *bio, struct s
 
 	if (!bio)
 		whole = 0;
+	sosnap_window_refit(snap, p->index, p->bit);
 	r = sosnap_log_reserve_wait(store);
 	if (r)
 		return r;
@@ -321,7 +323,7 @@ static int overwrite_piece(struct sosnap_snap *snap, struct bio *bio, struct sos
 	r = look(snap, p, pb, &v, &class, &run, &place);
 	if (r)
 		return r;
-	own = v.own & ~v.pending;
+	own = sosnap_window_own(snap, &v);
 	if (class != SOSNAP_CLASS_HELD || !(own >> p->bit & 1)) {
 		if (class == SOSNAP_CLASS_HELD)
 			sosnap_leave(store, pb);

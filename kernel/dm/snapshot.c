@@ -4,13 +4,12 @@
 #include "block_io.h"
 #include "checkpoint.h"
 #include "../core/gold.h"
+#include "../core/lineage.h"
 #include "../core/uapi.h"
 #include "map.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
-
-#define MAX_CHAIN	256U	/* ancestors; more is damage */
 
 /* A table of a snapshot: two while it is reloaded, they share the snapshot. */
 struct snap_target {
@@ -140,28 +139,148 @@ static bool ancestor_sane(const struct sosnap_disk_object *o)
 }
 
 /* The objects that a snapshot reads through, top first; meta_lock held. */
-static int chain_make(struct sosnap_snap *snap, struct dm_target *ti)
+static int chain_make(struct sosnap_snap *snap)
 {
 	u32 object = snap->object, n = 0;
 	const struct sosnap_entry *e;
 
-	snap->chain = kmalloc_array(MAX_CHAIN, sizeof(*snap->chain), GFP_NOIO);
-	if (!snap->chain)
-		return -ENOMEM;
 	while (object) {
 		e = sosnap_catalog_get(&snap->store->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
-		if (!e || n == MAX_CHAIN || (n ? !ancestor_sane(&e->item.object) :
-						 !top_sane(snap, &e->item.object))) {
-			ti->error = "snapshot's ancestors are damaged: run sosnap store check";
+		if (!e || n == SOSNAP_MAX_CHAIN || (n ? !ancestor_sane(&e->item.object) :
+						       !top_sane(snap, &e->item.object)))
 			return -EUCLEAN;
-		}
-		if (!n)
-			snap->blocks = le64_to_cpu(e->item.object.blocks);
 		snap->chain[n++] = object;
 		object = le32_to_cpu(e->item.object.parent);
 	}
 	snap->nr_chain = n;
 	return 0;
+}
+
+static u64 top_blocks(struct sosnap_snap *snap)
+{
+	const struct sosnap_entry *e = sosnap_catalog_get(&snap->store->meta.catalog,
+							  SOSNAP_CATALOG_OBJECT, snap->object);
+
+	return e ? le64_to_cpu(e->item.object.blocks) : 0;
+}
+
+/**
+ * __sosnap_snap_shorten() - forget ancestors that have been merged into another
+ * @store: the store
+ * Context: meta_lock, list_lock and root_sem (write) held: the trees that are
+ * published have no extents of them any more.
+ */
+void __sosnap_snap_shorten(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+	u32 i, n;
+
+	lockdep_assert_held(&store->list_lock);
+	lockdep_assert_held_write(&store->root_sem);
+	list_for_each_entry(snap, &store->snaps, list) {
+		for (i = 1, n = 1; i < snap->nr_chain; i++)
+			if (sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_OBJECT,
+					       snap->chain[i]))
+				snap->chain[n++] = snap->chain[i];
+		snap->nr_chain = n;
+	}
+}
+
+/*
+ * The catalogue gives the snapshot another top: one on the old, which is frozen
+ * now, so that the map stays right; or another one altogether.
+ */
+static void follow(struct sosnap_snap *snap, u32 object)
+{
+	struct sosnap_store *store = snap->store;
+	struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_OBJECT,
+						    object);
+	bool frozen = e && le32_to_cpu(e->item.object.parent) == snap->object;
+
+	mutex_lock(&snap->load_lock);
+	if (!frozen)
+		sosnap_window_new_map(snap);
+	spin_lock_irq(&store->log_lock);
+	snap->object = object;
+	snap->blocks = top_blocks(snap);
+	snap->delta = 0;
+	spin_unlock_irq(&store->log_lock);
+	snap->gen++;
+	if (chain_make(snap))
+		sosnap_snap_fence(snap);
+	mutex_unlock(&snap->load_lock);
+}
+
+/**
+ * sosnap_snap_follow() - let active snapshots know of a change of the catalogue
+ * @store: the store
+ * Context: meta_lock held; the snapshots that it is about are held suspended.
+ */
+void sosnap_snap_follow(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+
+	lockdep_assert_held(&store->meta_lock);
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog,
+							    SOSNAP_CATALOG_SNAPSHOT, snap->id);
+		u32 object = e ? le32_to_cpu(e->item.snapshot.object) : snap->object;
+
+		if (object != snap->object)
+			follow(snap, object);
+	}
+	mutex_unlock(&store->list_lock);
+}
+
+/**
+ * sosnap_snap_hold() - keep a snapshot suspended until a message is done
+ * @store: the store
+ * @id:    the snapshot
+ * @freeze: what it has now gets read by others
+ * @merged: set to whether the trees know all of its records
+ * Context: meta_lock held.
+ * Return: 0, also when it is not active; -EBUSY when it takes I/O.
+ */
+int sosnap_snap_hold(struct sosnap_store *store, u32 id, bool freeze, bool *merged)
+{
+	struct sosnap_snap *snap;
+	int r = 0;
+
+	*merged = true;
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		if (snap->id != id)
+			continue;
+		if (!snap->suspended)
+			r = -EBUSY;
+		else
+			snap->changing = true;
+		*merged = snap->logged <= READ_ONCE(store->checkpointed);
+		if (!r && freeze)
+			store->frozen = max(store->frozen, snap->logged);
+	}
+	mutex_unlock(&store->list_lock);
+	return r;
+}
+
+/**
+ * sosnap_snap_let_go() - a message is done
+ * @store: the store
+ * Context: meta_lock held, so there is no other one.
+ */
+void sosnap_snap_let_go(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+
+	mutex_lock(&store->list_lock);
+	list_for_each_entry(snap, &store->snaps, list) {
+		if (!snap->changing)
+			continue;
+		WRITE_ONCE(snap->changing, false);
+		wake_up_all(&snap->wait);
+	}
+	mutex_unlock(&store->list_lock);
 }
 
 static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
@@ -170,9 +289,15 @@ static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
 
 	if (!snap)
 		return NULL;
+	snap->chain = kmalloc_array(SOSNAP_MAX_CHAIN, sizeof(*snap->chain), GFP_KERNEL);
+	if (!snap->chain) {
+		kfree(snap);
+		return NULL;
+	}
 	snap->store = store;
 	snap->id = id;
 	snap->refs = 1;
+	snap->suspended = true;	/* until its first table is resumed */
 	mutex_init(&snap->load_lock);
 	spin_lock_init(&snap->zero_lock);
 	INIT_LIST_HEAD(&snap->zero_ranges);
@@ -226,6 +351,30 @@ static bool is_ours(struct sosnap_store *store, struct block_device *gold)
 	return ours;
 }
 
+/*
+ * What the catalogue says now, under meta_lock: since find() the snapshot may have
+ * been removed, or got another top.
+ */
+static int snap_settle(struct sosnap_snap *snap, struct dm_target *ti)
+{
+	struct sosnap_store *store = snap->store;
+	struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog,
+						    SOSNAP_CATALOG_SNAPSHOT, snap->id);
+	int r;
+
+	if (!e)
+		return -ENOENT;
+	/* its map is loaded from the trees, which do not know all of its ancestors yet */
+	if (READ_ONCE(store->checkpointed) < store->frozen)
+		return -EAGAIN;
+	snap->object = le32_to_cpu(e->item.snapshot.object);
+	snap->blocks = top_blocks(snap);
+	r = chain_make(snap);
+	if (r)
+		ti->error = "snapshot's ancestors are damaged: run sosnap store check";
+	return r;
+}
+
 /* Put a new snapshot into the list, or share the one this table replaces. */
 static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *ti)
 {
@@ -246,11 +395,7 @@ static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *
 		}
 		goto out;
 	}
-	/* it may have been removed since find() */
-	old = ERR_PTR(-ENOENT);
-	if (!sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, snap->id))
-		goto out;
-	r = chain_make(snap, ti);
+	r = snap_settle(snap, ti);
 	old = r ? ERR_PTR(r) : snap;
 	if (!r) {
 		list_add_tail(&snap->list, &store->snaps);
@@ -396,12 +541,15 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	}
 	snap->md = dm_table_get_md(ti->table);
 	snap->gold = t->gold_dev->bdev;
-	snap->object = le32_to_cpu(f->snapshot.object);
 	snap->sectors = ti->len;
 	sosnap_slots_init(&snap->map, sosnap_windows(snap));
 	snap->gold_id = le32_to_cpu(f->snapshot.gold);
 	snap->gold_sectors = le64_to_cpu(f->gold.sectors);
 	use = snap_add(snap, ti);
+	while (use == ERR_PTR(-EAGAIN)) {
+		r = sosnap_checkpoint_all(store, false);
+		use = r ? ERR_PTR(r) : snap_add(snap, ti);
+	}
 	if (use != snap)
 		snap_free(snap);
 	if (IS_ERR(use)) {
@@ -458,6 +606,32 @@ static void snap_presuspend_undo(struct dm_target *ti)
 	spin_lock_irq(&snap->store->parked_lock);
 	snap->suspending = false;
 	spin_unlock_irq(&snap->store->parked_lock);
+}
+
+static void snap_postsuspend(struct dm_target *ti)
+{
+	struct sosnap_snap *snap = sosnap_snap_of(ti);
+
+	mutex_lock(&snap->store->list_lock);
+	snap->suspended = true;
+	mutex_unlock(&snap->store->list_lock);
+}
+
+/* A message may be giving it another top; that does not take long. */
+static int snap_preresume(struct dm_target *ti)
+{
+	struct sosnap_snap *snap = sosnap_snap_of(ti);
+	bool ok;
+
+	do {
+		wait_event(snap->wait, !READ_ONCE(snap->changing));
+		mutex_lock(&snap->store->list_lock);
+		ok = !snap->changing;
+		if (ok)
+			snap->suspended = false;
+		mutex_unlock(&snap->store->list_lock);
+	} while (!ok);
+	return 0;
 }
 
 static void snap_resume(struct dm_target *ti)
@@ -518,6 +692,8 @@ struct target_type sosnap_target = {
 	.end_io = sosnap_end_io,
 	.presuspend = snap_presuspend,
 	.presuspend_undo = snap_presuspend_undo,
+	.postsuspend = snap_postsuspend,
+	.preresume = snap_preresume,
 	.resume = snap_resume,
 	.status = snap_status,
 	.iterate_devices = snap_iterate,

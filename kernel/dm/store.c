@@ -87,6 +87,7 @@ static void store_destroy(struct sosnap_store *store)
 	cancel_work_sync(&store->checkpoint);
 	sosnap_shrinker_stop(store->shrinker);
 	cancel_work_sync(&store->evict);
+	flush_work(&store->drop);
 	cancel_delayed_work_sync(&store->commit.timer);
 	cancel_work_sync(&store->commit.work);
 	sosnap_commit_idle(store);

@@ -6,8 +6,9 @@
  *
  *	store->meta_lock		catalogue, checkpoint
  *	  store->list_lock		messages and checkpoints look at snapshots
+ *	    store->root_sem (write)	a checkpoint publishes its trees, and shortens chains
+ *	    snap->load_lock		a message gives a snapshot another top; evictions
  *	  store->space_lock		a checkpoint allocates and frees
- *	  store->root_sem (write)	a checkpoint publishes its trees
  *	snap->load_lock			one load or discard per snapshot
  *	  store->root_sem (read)	a load walks the trees
  *	  store->space_lock		a discarded window returns its reservation
@@ -17,6 +18,9 @@
  *	      store->stretch.lock	a first write opens a window's reservation
  *	  snap->zero_lock		a load looks at pending big discards
  *	store->parked_lock		alone: writes that wait for space
+ *
+ * A message that changes the catalogue holds meta_lock until its records are
+ * durable: so a checkpoint never sees a change of which a crash could leave half.
  *
  * stores_lock (store.c), around all of these, is for activation and the end of
  * a store only. Nobody waits for log room, pending blocks or space with any of
@@ -75,12 +79,15 @@ struct sosnap_spill {
  * @lock:    for every field but @referenced
  * @seq:     lets the fast path read a consistent state without @lock
  * @held:    bits of blocks that live in the store, own or inherited
- * @own:     of these, the ones of the snapshot's own cache object
+ * @own:     of these, the ones of the snapshot's own cache object, its top
  * @zero:    blocks that read as zeros
+ *         object, as long as @gen is the snapshot's; if not, none of them is
  * @pending: first write in flight; readers still see the old state
  * @based:   held blocks that live at @base + bit; the others are in @spill
  * @resv:    @base + bit is reserved for the block and not in use
  * @logged:  sequence number of the commit that has, or will have, its last record
+ * @gen:     snap->gen when @own was right: a snapshot of the snapshot makes all of
+ *           it inherited, whatever the number of windows
  * @dead:    evicted; look it up again
  */
 struct sosnap_window {
@@ -96,6 +103,7 @@ struct sosnap_window {
 	struct sosnap_spill __rcu *spill;
 	u64 logged;
 	u64 index;
+	u32 gen;
 	bool dead;
 	bool referenced;	/* hint, written by the slow paths only */
 	struct rcu_head rcu;
@@ -159,6 +167,7 @@ struct sosnap_commit_request {
 	const struct sosnap_disk_record *slots;
 	u32 nr;
 	int error;
+	bool taken;	/* part of the commit in flight; log_lock */
 	struct completion done;
 };
 
@@ -267,6 +276,9 @@ struct sosnap_store {
 	struct delayed_work merge_timer;	/* idle stores are merged too */
 	bool stopping;			/* no checkpoint in the background */
 	struct work_struct evict;
+	struct list_head dropped;	/* maps that are to be freed; list_lock */
+	struct work_struct drop;
+	u64 frozen;	/* no map is loaded before this commit is in the trees; meta_lock */
 	bool evict_waits;		/* for a checkpoint: what is left has records */
 	struct shrinker *shrinker;
 	atomic_long_t shrink;		/* bytes of maps it has asked for */
@@ -298,15 +310,18 @@ struct sosnap_snap {
 	struct mapped_device *md;
 	struct block_device *gold;
 	u32 id;
-	u32 object;			/* top of the chain: where records go */
+	u32 object;			/* top of the chain: where records go; log_lock */
+	u32 gen;			/* how often the top was frozen; changes while suspended */
 	u32 nr_chain;
-	u32 *chain;			/* the top and its ancestors */
+	u32 *chain;			/* the top and its ancestors; load_lock, root_sem */
 	u64 sectors;
 	u64 gold_sectors;
 	u32 gold_id;
 	bool fenced;
 	bool suspending;		/* nothing may be parked any more ... */
 	bool noflush;			/* ... but is requeued */
+	bool suspended;			/* no I/O; list_lock */
+	bool changing;			/* and stays so until a message is done; list_lock */
 
 	struct sosnap_slots map;	/* window index -> see above */
 	atomic_long_t map_bytes;	/* windows, their spills and the pages of slots */

@@ -50,15 +50,18 @@ static long map_limit(struct sosnap_store *store)
 	return min_t(u64, (u64)store->opt.map_memory << 20, LONG_MAX);
 }
 
-/* A map has grown, or become smaller. */
-static void charge(struct sosnap_snap *snap, long bytes)
+static void charge_store(struct sosnap_store *store, long bytes)
 {
-	struct sosnap_store *store = snap->store;
-
-	atomic_long_add(bytes, &snap->map_bytes);
 	if (atomic_long_add_return(bytes, &store->map_bytes) > map_limit(store) && bytes > 0 &&
 	    !READ_ONCE(store->evict_waits))
 		queue_work(store->meta_wq, &store->evict);
+}
+
+/* A map has grown, or become smaller. */
+static void charge(struct sosnap_snap *snap, long bytes)
+{
+	atomic_long_add(bytes, &snap->map_bytes);
+	charge_store(snap->store, bytes);
 }
 
 static long spill_bytes(const struct sosnap_spill *s)
@@ -100,6 +103,7 @@ static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, b
 	spin_lock_init(&w->lock);
 	seqcount_spinlock_init(&w->seq, &w->lock);
 	w->index = index;
+	w->gen = snap->gen;
 	w->referenced = true;
 	charge(snap, sizeof(*w));
 	return w;
@@ -238,6 +242,67 @@ bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w)
 	return true;
 }
 
+/* The window at an index if it is in the map, locked; RCU read lock held. */
+static struct sosnap_window *window_locked(struct sosnap_snap *snap, u64 index)
+{
+	struct sosnap_window *w = sosnap_slots_load(&snap->map, index);
+
+	if (!w || xa_is_value(w))
+		return NULL;
+	spin_lock_irq(&w->lock);
+	if (!w->dead)
+		return w;
+	spin_unlock_irq(&w->lock);
+	return NULL;
+}
+
+/* Nothing is under way, and the block is neither own nor has a place reserved. */
+static bool lacks_place(struct sosnap_snap *snap, struct sosnap_window *w, u32 bit)
+{
+	__sosnap_window_renew(snap, w);
+	return !w->pending && !((w->own | w->resv) >> bit & 1);
+}
+
+/**
+ * sosnap_window_refit() - reserve places for a block that an ancestor has
+ * @snap:  the snapshot
+ * @index: its window
+ * @bit:   the block
+ *
+ * The place beside the window's others is taken, by what the block was before.
+ * So the window gives back what it still has reserved, and gets a new base: later
+ * first writes to it find their places without a worker again.
+ * Context: may sleep. It is a matter of speed: nothing may have changed.
+ */
+void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit)
+{
+	struct sosnap_window *w;
+	u64 resv = 0, base = 0;
+
+	rcu_read_lock();
+	w = window_locked(snap, index);
+	if (w) {
+		if (lacks_place(snap, w, bit)) {
+			resv = w->resv;
+			base = w->base;
+			w->resv = 0;
+		}
+		spin_unlock_irq(&w->lock);
+	}
+	rcu_read_unlock();
+	if (!resv)
+		return;
+	sosnap_space_put_mask(snap->store, base, resv);
+	rcu_read_lock();
+	w = window_locked(snap, index);
+	if (w) {
+		if (!w->resv && lacks_place(snap, w, bit))
+			sosnap_window_rebase(snap, w);
+		spin_unlock_irq(&w->lock);
+	}
+	rcu_read_unlock();
+}
+
 /**
  * sosnap_window_add_spill() - let blocks live elsewhere than at base + bit
  * @snap: the snapshot
@@ -272,8 +337,11 @@ retry:
 		kfree(s);
 		goto retry;
 	}
-	/* what is held or about to be; a bit of mask that is held keeps its place */
-	used = (w->held | w->pending) & ~w->based & ~(mask & ~w->held);
+	/*
+	 * What is held here or about to be, even if an ancestor's is at the base
+	 * still; a bit of mask that is held keeps its place.
+	 */
+	used = ((w->held & ~w->based) | w->pending) & ~(mask & ~w->held);
 	spill_fill(s, old, used, mask, base);
 	charge(snap, spill_bytes(s) - spill_bytes(old));
 	write_seqcount_begin(&w->seq);
@@ -314,6 +382,7 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 					     store, count));
 	else
 		sosnap_log_unreserve(snap->store);
+	__sosnap_window_renew(snap, w);
 	write_seqcount_begin(&w->seq);
 	if (ok) {
 		if (based)
@@ -722,6 +791,36 @@ void sosnap_window_unreserve(struct sosnap_store *store)
 	mutex_unlock(&store->list_lock);
 }
 
+/* Free a map that nobody looks at any more. */
+static void drop_slots(struct sosnap_store *store, struct sosnap_slots *map, u64 windows)
+{
+	struct sosnap_window *w;
+	u64 index = 0;
+	void *entry;
+
+	sosnap_slots_for_each(map, index, windows, entry) {
+		if (xa_is_value(entry))
+			continue;
+		w = entry;
+		sosnap_space_put_mask(store, w->base, w->resv);
+		call_rcu(&w->rcu, window_free_rcu);
+		cond_resched();
+	}
+	sosnap_slots_exit(map);
+}
+
+static void drop_zero_ranges(struct sosnap_snap *snap)
+{
+	struct sosnap_zero_range *z, *next;
+	LIST_HEAD(old);
+
+	spin_lock_irq(&snap->zero_lock);
+	list_splice_init(&snap->zero_ranges, &old);
+	spin_unlock_irq(&snap->zero_lock);
+	list_for_each_entry_safe(z, next, &old, list)
+		kfree(z);
+}
+
 /**
  * sosnap_window_drop_map() - free the map of a snapshot that goes away
  * @snap: no I/O of it is in flight
@@ -729,22 +828,54 @@ void sosnap_window_unreserve(struct sosnap_store *store)
  */
 void sosnap_window_drop_map(struct sosnap_snap *snap)
 {
-	struct sosnap_zero_range *z, *next;
-	struct sosnap_window *w;
-	u64 index = 0;
-	void *entry;
-
-	sosnap_slots_for_each(&snap->map, index, sosnap_windows(snap), entry) {
-		if (xa_is_value(entry))
-			continue;
-		w = entry;
-		sosnap_space_put_mask(snap->store, w->base, w->resv);
-		window_free(snap, w);
-	}
-	sosnap_slots_exit(&snap->map);
+	drop_slots(snap->store, &snap->map, sosnap_windows(snap));
 	charge(snap, -atomic_long_read(&snap->map_bytes));
-	list_for_each_entry_safe(z, next, &snap->zero_ranges, list)
-		kfree(z);
+	drop_zero_ranges(snap);
+}
+
+/* A map that a snapshot had, and what it takes. */
+struct dropped {
+	struct list_head list;
+	struct sosnap_slots map;
+	u64 windows;
+	long bytes;
+};
+
+static void drop_work(struct work_struct *work)
+{
+	struct sosnap_store *store = container_of(work, struct sosnap_store, drop);
+	struct dropped *d, *next;
+	LIST_HEAD(list);
+
+	mutex_lock(&store->list_lock);
+	list_splice_init(&store->dropped, &list);
+	mutex_unlock(&store->list_lock);
+	list_for_each_entry_safe(d, next, &list, list) {
+		drop_slots(store, &d->map, d->windows);
+		charge_store(store, -d->bytes);
+		kfree(d);
+	}
+}
+
+/**
+ * sosnap_window_new_map() - forget everything that is known of a snapshot's blocks
+ * @snap: suspended
+ *
+ * The old map is freed by a worker: this takes no longer for a large one.
+ * Context: list_lock and load_lock held; may sleep.
+ */
+void sosnap_window_new_map(struct sosnap_snap *snap)
+{
+	struct sosnap_store *store = snap->store;
+	struct dropped *d = kmalloc(sizeof(*d), GFP_NOIO | __GFP_NOFAIL);
+
+	d->map = snap->map;
+	d->windows = sosnap_windows(snap);
+	d->bytes = atomic_long_xchg(&snap->map_bytes, 0);
+	sosnap_slots_init(&snap->map, d->windows);
+	drop_zero_ranges(snap);
+	list_add(&d->list, &store->dropped);
+	queue_work(store->meta_wq, &store->drop);
 }
 
 /**
@@ -782,4 +913,6 @@ void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq)
 void sosnap_window_store_init(struct sosnap_store *store)
 {
 	INIT_WORK(&store->evict, evict_work);
+	INIT_WORK(&store->drop, drop_work);
+	INIT_LIST_HEAD(&store->dropped);
 }

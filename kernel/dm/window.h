@@ -12,6 +12,9 @@
  *     until the epoch is drained (checkpoint.h, K3).
  * M4  A dead window is out of the map; whoever holds it under RCU may still
  *     read through it, and looks it up again before changing anything.
+ * M5  What a window calls own is the top's as long as its generation is the
+ *     snapshot's. Freezing the top makes another generation, while no I/O is under
+ *     way, and costs nothing more: each window finds out when it is written to.
  */
 #ifndef SOSNAP_WINDOW_H
 #define SOSNAP_WINDOW_H
@@ -26,6 +29,7 @@ struct sosnap_view_of {
 	u64 pending;
 	u64 based;
 	u64 base;
+	u32 gen;
 	struct sosnap_spill *spill;
 };
 
@@ -48,8 +52,27 @@ static inline void sosnap_window_read(struct sosnap_window *w, struct sosnap_vie
 		v->pending = READ_ONCE(w->pending);
 		v->based = READ_ONCE(w->based);
 		v->base = READ_ONCE(w->base);
+		v->gen = READ_ONCE(w->gen);
 		v->spill = rcu_dereference(w->spill);
 	} while (read_seqcount_retry(&w->seq, seq));
+}
+
+/* The blocks that may be overwritten where they are. */
+static inline u64 sosnap_window_own(const struct sosnap_snap *snap, const struct sosnap_view_of *v)
+{
+	return likely(v->gen == snap->gen) ? v->own & ~v->pending : 0;
+}
+
+/* Before own is used or changed: forget what an ancestor owns now. */
+static inline void __sosnap_window_renew(const struct sosnap_snap *snap, struct sosnap_window *w)
+{
+	lockdep_assert_held(&w->lock);
+	if (likely(w->gen == snap->gen))
+		return;
+	write_seqcount_begin(&w->seq);
+	w->own = 0;
+	w->gen = snap->gen;
+	write_seqcount_end(&w->seq);
 }
 
 /* KiB, rounded up, for status. */
@@ -103,12 +126,14 @@ struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, vo
 int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
 bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);
+void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit);
 int sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base);
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
 			u32 count, u64 store, bool based, bool ok);
 void sosnap_window_unreserve(struct sosnap_store *store);
 void sosnap_window_evict_all(struct sosnap_store *store);
 void sosnap_window_drop_map(struct sosnap_snap *snap);
+void sosnap_window_new_map(struct sosnap_snap *snap);
 void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq);
 void sosnap_window_store_init(struct sosnap_store *store);
 int sosnap_window_shrinker_start(struct sosnap_store *store);
