@@ -10,11 +10,13 @@ static const struct sosnap_col cols[] = {
 	{ "changed", "CHANGED", SOSNAP_OUT_BYTES, 0 },
 	{ "changed_percent", "OF GOLD", SOSNAP_OUT_PERCENT, 0 },
 	{ "gold", "GOLD", SOSNAP_OUT_STRING, 0 },
+	{ "origin", "OF", SOSNAP_OUT_STRING, 0 },
 	{ "state", "STATE", SOSNAP_OUT_STRING, 0 },
 	{ "auto", "AUTO", SOSNAP_OUT_BOOL, 0 },
 	{ "id", NULL, SOSNAP_OUT_NUMBER, 0 },
 	{ "created", NULL, SOSNAP_OUT_TIME, 0 },
 	{ "uuid", NULL, SOSNAP_OUT_STRING, 0 },
+	{ "ancestors", NULL, SOSNAP_OUT_NUMBER, 0 },
 };
 
 static const struct sosnap_col total_cols[] = {
@@ -92,9 +94,10 @@ static int list_store(const struct sosnap_store *store)
 		sosnap_out_row((struct sosnap_val[]){
 			{ .s = name }, { .n = s->sectors << 9 }, { .n = changed },
 			{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },
-			{ .s = s->gold }, { .s = sosnap_snap_state(s) },
+			{ .s = s->gold }, { .s = s->origin, .none = !strcmp(s->origin, "-") },
+			{ .s = sosnap_snap_state(s) },
 			{ .n = s->auto_activate }, { .n = s->id }, { .n = s->ctime },
-			{ .s = s->uuid } });
+			{ .s = s->uuid }, { .n = s->ancestors } });
 		free(name);
 	}
 	if (nr || sosnap_options.json)

@@ -359,6 +359,31 @@ int sosnap_dm_rename(const char *name, const char *new_name)
 	return r;
 }
 
+int sosnap_dm_suspend(const char *name)
+{
+	struct dm_task *task;
+	int r;
+
+	if (sosnap_options.dry_run) {
+		sosnap_out_step("dmsetup suspend %s", name);
+		return 0;
+	}
+	task = new_named_task(DM_DEVICE_SUSPEND, name);
+	if (!task)
+		return -EINVAL;
+	r = run(task);
+	dm_task_destroy(task);
+	return r;
+}
+
+int sosnap_dm_resume(const char *name)
+{
+	if (!sosnap_options.dry_run)
+		return resume(name);
+	sosnap_out_step("dmsetup resume %s", name);
+	return 0;
+}
+
 int sosnap_dm_ask(const char *name, const char *message, char **reply)
 {
 	struct dm_task *task = new_named_task(DM_DEVICE_TARGET_MSG, name);

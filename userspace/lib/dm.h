@@ -57,6 +57,10 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 int sosnap_dm_remove(const char *name);
 int sosnap_dm_rename(const char *name, const char *new_name);
 
+/* Lets I/O in flight end, freezes a file system mounted on it, and holds what comes */
+int sosnap_dm_suspend(const char *name);
+int sosnap_dm_resume(const char *name);
+
 /*
  * Between these, udev works on the devices that are made and removed while more
  * are; at the end it is done with all of them.

@@ -67,6 +67,8 @@ int sosnap_reply_parse_snapshot(const char *line, struct sosnap_reply_snapshot *
 	s->ctime = take_number(&w, 10);
 	TAKE(&w, s->uuid);
 	TAKE(&w, s->state);
+	TAKE(&w, s->origin);
+	s->ancestors = take_number(&w, 10);
 	return w.bad ? -EPROTO : 0;
 }
 

@@ -22,7 +22,7 @@ struct sosnap_reply_gold {
 
 /*
  * "list snapshot", "show": <id> <name> <sectors> <gold name> <changed blocks>
- *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
+ *			<auto 0|1> <active 0|1> <ctime> <uuid> <state> <origin or -> <ancestors>
  */
 struct sosnap_reply_snapshot {
 	u64 id;
@@ -35,6 +35,8 @@ struct sosnap_reply_snapshot {
 	u64 ctime;
 	char uuid[37];
 	char state[16];
+	char origin[SOSNAP_NAME_LEN];	/* "-": it was made of the gold image */
+	u64 ancestors;
 };
 
 /*

@@ -95,6 +95,16 @@ int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_
 	r = sosnap_dm_name(store, snap->name, name) ?: sosnap_snap_device(a->store, snap, &dev);
 	if (r)
 		return r;
+	if (dev.exists && dev.live && dev.suspended) {
+		/* left by a tool that was killed, see freeze.h */
+		r = sosnap_dm_resume(dev.name);
+		if (r)
+			sosnap_dm_error(r, "/dev/mapper/%s is suspended and cannot be resumed",
+					dev.name);
+		else
+			sosnap_done("resumed %s/%s: /dev/mapper/%s", store, snap->name, dev.name);
+		return r;
+	}
 	if (dev.exists && dev.live) {
 		sosnap_done("%s/%s is active already: /dev/mapper/%s", store,
 			    snap->name, dev.name);
