@@ -71,6 +71,32 @@ prints "rename of an active one" "renamed st/b-1 to st/b" "$SOSNAP" rename st/b-
 ok "its device follows" test -b $dm/st-b
 not_ok "and has left its old name" test -e $dm/st-b--1
 prints "set" "set auto of st/b on" "$SOSNAP" set st/b auto on
+
+# --- snapshots of snapshots ---------------------------------------------------------
+
+prints "snapshot, dry" "snapshot a a2" "$SOSNAP" snapshot st/a st/a2 --dry-run
+not_ok "which makes none" "$SOSNAP" status st/a2
+prints "snapshot of an active one" "made st/a2 of st/a" "$SOSNAP" snapshot st/a st/a2 --activate
+ok "it holds the same" "$BLK" check $dm/st-a2 0 2048 1
+must "$BLK" write $dm/st-a 0 8 2
+ok "and keeps it" "$BLK" check $dm/st-a2 0 2048 1
+same "list says what it is of" "a" "$("$SOSNAP" list st --json | sed 's/[,{}]/\n/g' |
+	sed -n 's/.*"origin": "\([^"]*\)".*/\1/p' | head -n 1)"
+prints "several at once" "made st/b2 of st/b" "$SOSNAP" snapshot st/a st/a3 st/b st/b2
+not_ok "half a pair" "$SOSNAP" snapshot st/a
+not_ok "of two stores" "$SOSNAP" snapshot st/a other/a4
+not_ok "rollback asks" "$SOSNAP" rollback st/a --to a2
+prints "rollback" "rolled st/a back to st/a2" "$SOSNAP" rollback st/a --to a2 --yes
+ok "it holds what it was" "$BLK" check $dm/st-a 0 2048 1
+must "$BLK" write $dm/st-a2 0 8 2
+not_ok "refresh asks" "$SOSNAP" refresh st/a2
+prints "refresh" "looks like gold image g" "$SOSNAP" refresh st/a2 --yes
+ok "it does" "$BLK" check $dm/st-a2 0 "$gold_sectors" gold
+must dmsetup suspend st-a2
+prints "a suspended one goes on" "resumed st/a2" "$SOSNAP" activate st/a2
+ok "remove them" "$SOSNAP" remove st/a2 st/a3 st/b2 --yes --force --quiet
+ok "which leaves the rest as it was" "$BLK" check $dm/st-a 0 2048 1
+
 prints "activate --all takes the rest" "activated st/c" "$SOSNAP" activate --all st
 not_ok "a store in use is not deactivated" "$SOSNAP" store deactivate st
 prints "deactivate one" "deactivated st/c" "$SOSNAP" deactivate st/c
