@@ -59,17 +59,21 @@ struct sosnap_tree {
 	u16 max_items;
 };
 
+struct sosnap_cursor;
+
 /**
  * struct sosnap_txn - the checkpoint on whose behalf a tree is changed
- * @gen:   its generation, larger than that of every node there is
- * @alloc: gives a free block for a node, -ENOSPC if there is none
- * @free:  takes back a block; it is not given out again in this txn if it
- *         carries an older generation
+ * @gen:    its generation, larger than that of every node there is
+ * @alloc:  gives a free block for a node, -ENOSPC if there is none
+ * @free:   takes back a block; it is not given out again in this txn if it
+ *          carries an older generation
+ * @cursor: NULL, or the cursor that the txn's owner closes (cursor.h)
  */
 struct sosnap_txn {
 	u64 gen;
 	int (*alloc)(struct sosnap_txn *txn, u64 *blk);
 	int (*free)(struct sosnap_txn *txn, u64 blk);
+	struct sosnap_cursor *cursor;
 };
 
 static inline int sosnap_key_cmp(const struct sosnap_key *a, const struct sosnap_key *b)

@@ -11,6 +11,7 @@
  * that fills up. Any other key splits the node in the middle.
  */
 #include "btree_internal.h"
+#include "cursor.h"
 
 static u32 split_place(const struct sosnap_tree *t, const struct sosnap_buf *n,
 		       const struct sosnap_key *key)
@@ -30,10 +31,11 @@ static u32 split_place(const struct sosnap_tree *t, const struct sosnap_buf *n,
 
 /*
  * Split n, which is child i of parent and own. On return n is the half that
- * key belongs to; on error nothing but the parent is held.
+ * key belongs to, and ref has its bounds; on error nothing but the parent is held.
  */
 static int split(struct sosnap_tree *t, struct sosnap_txn *txn, struct sosnap_buf *parent,
-		 u32 i, const struct sosnap_key *key, struct sosnap_buf *n)
+		 u32 i, const struct sosnap_key *key, struct sosnap_node_ref *ref,
+		 struct sosnap_buf *n)
 {
 	u32 at = split_place(t, n, key);
 	struct sosnap_key first;
@@ -49,8 +51,13 @@ static int split(struct sosnap_tree *t, struct sosnap_txn *txn, struct sosnap_bu
 	sosnap_node_key(t, &right, 0, &first);
 	sosnap_node_insert(t, parent, i + 1, &first);
 	sosnap_node_set_child(t, parent, i + 1, right.blk, txn->gen);
-	if (sosnap_key_cmp(key, &first) >= 0)
+	if (sosnap_key_cmp(key, &first) >= 0) {
 		swap(*n, right);
+		ref->first = first;
+	} else {
+		ref->end = first;
+		ref->bounded = true;
+	}
 	t->io->ops->put(t->io, &right);
 	return 0;
 }
@@ -74,7 +81,7 @@ static bool full(const struct sosnap_tree *t, const struct sosnap_buf *n,
 
 /* Put a new root above the full root n; n becomes its half that takes key. */
 static int grow(struct sosnap_tree *t, struct sosnap_txn *txn, const struct sosnap_key *key,
-		struct sosnap_buf *n)
+		struct sosnap_node_ref *ref, struct sosnap_buf *n)
 {
 	struct sosnap_key first;
 	struct sosnap_buf top;
@@ -92,7 +99,7 @@ static int grow(struct sosnap_tree *t, struct sosnap_txn *txn, const struct sosn
 	t->root.blk = top.blk;
 	t->root.gen = txn->gen;
 	t->root.depth++;
-	r = split(t, txn, &top, 0, key, n);
+	r = split(t, txn, &top, 0, key, ref, n);
 	t->io->ops->put(t->io, &top);
 	return r;
 }
@@ -112,19 +119,21 @@ static int step_down(struct sosnap_tree *t, struct sosnap_txn *txn, const struct
 	sosnap_node_child(t, n, i, ref);
 	r = sosnap_btree_own(t, txn, ref, n, i, &child);
 	if (!r && full(t, &child, key))
-		r = split(t, txn, n, i, key, &child);
+		r = split(t, txn, n, i, key, ref, &child);
 	t->io->ops->put(t->io, n);
 	if (!r)
 		*n = child;
 	return r;
 }
 
-static int first_item(struct sosnap_tree *t, struct sosnap_txn *txn, struct sosnap_buf *n)
+static int first_item(struct sosnap_tree *t, struct sosnap_txn *txn,
+		      struct sosnap_node_ref *ref, struct sosnap_buf *n)
 {
 	int r = sosnap_btree_new(t, txn, 0, n);
 
 	if (r)
 		return r;
+	memset(ref, 0, sizeof(*ref));
 	t->root.blk = n->blk;
 	t->root.gen = txn->gen;
 	t->root.depth = 1;
@@ -139,7 +148,7 @@ static int own_root(struct sosnap_tree *t, struct sosnap_txn *txn, const struct 
 	if (!r)
 		r = sosnap_btree_own(t, txn, ref, NULL, 0, n);
 	if (!r && full(t, n, key))
-		r = grow(t, txn, key, n);
+		r = grow(t, txn, key, ref, n);
 	return r;
 }
 
@@ -165,10 +174,13 @@ int sosnap_btree_put(struct sosnap_tree *t, struct sosnap_txn *txn,
 	u32 i;
 	int r;
 
+	if (sosnap_cursor_put(t, txn, key, val))
+		return 0;
+	sosnap_cursor_close(txn);
 	if (t->root.blk)
 		r = own_root(t, txn, key, &ref, &n);
 	else
-		r = first_item(t, txn, &n);
+		r = first_item(t, txn, &ref, &n);
 	while (!r && sosnap_node_level(&n))
 		r = step_down(t, txn, key, &ref, &n);
 	if (r)
@@ -185,6 +197,6 @@ int sosnap_btree_put(struct sosnap_tree *t, struct sosnap_txn *txn,
 		i--;
 	}
 	memcpy(sosnap_node_value(t, &n, i), val, t->val_bytes);
-	t->io->ops->put(t->io, &n);
+	sosnap_cursor_open(t, txn, &ref, &n);
 	return 0;
 }

@@ -9,6 +9,7 @@
  * that were never lost could not be put any more.
  */
 #include "btree_internal.h"
+#include "cursor.h"
 
 static u32 least(const struct sosnap_tree *t, u8 level)
 {
@@ -221,11 +222,15 @@ int sosnap_btree_del(struct sosnap_tree *t, struct sosnap_txn *txn,
 {
 	struct sosnap_node_ref ref;
 	struct sosnap_buf n;
-	u32 count;
+	u32 count, enough;
 	int r;
 
 	if (!t->root.blk)
 		return -ENOENT;
+	enough = t->root.depth == 1 ? 1 : least(t, 0);
+	if (sosnap_cursor_del(t, txn, key, enough))
+		return 0;
+	sosnap_cursor_close(txn);
 	r = find(t, key);
 	if (r)
 		return r;
@@ -234,8 +239,12 @@ int sosnap_btree_del(struct sosnap_tree *t, struct sosnap_txn *txn,
 		return r;
 	sosnap_node_remove(t, &n, sosnap_node_search(t, &n, key) - 1);
 	count = sosnap_node_count(&n);
-	t->io->ops->put(t->io, &n);
 	t->root.nr_items--;
+	if (count >= enough) {
+		sosnap_cursor_open(t, txn, &ref, &n);
+		return 0;
+	}
+	t->io->ops->put(t->io, &n);
 	r = go_up(t, txn, key, count);
 	return r ? r : shrink(t, txn);
 }

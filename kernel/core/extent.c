@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "cursor.h"
 #include "extent.h"
 
 static int decode(const struct sosnap_tree *t, const struct sosnap_key *key,
@@ -33,12 +34,14 @@ static int del(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 bl
 	return sosnap_btree_del(t, txn, &key);
 }
 
-/* The first extent of the object that starts at or after blk. */
-static int find_ge(const struct sosnap_tree *t, u32 object, u64 blk, struct sosnap_extent *e)
+/* The first extent of the object that starts at or after blk. txn: the writer's, or NULL. */
+static int find_ge(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 blk,
+		   struct sosnap_extent *e)
 {
 	struct sosnap_key key = { .hi = object, .lo = blk }, found;
 	struct sosnap_disk_extent d;
-	int r = sosnap_btree_ge(t, &key, &found, &d);
+	int r = txn ? sosnap_cursor_ge(t, txn, &key, &found, &d) :
+		      sosnap_btree_ge(t, &key, &found, &d);
 
 	if (r)
 		return r;
@@ -46,11 +49,13 @@ static int find_ge(const struct sosnap_tree *t, u32 object, u64 blk, struct sosn
 }
 
 /* The last extent of the object that starts at or before blk. */
-static int find_le(const struct sosnap_tree *t, u32 object, u64 blk, struct sosnap_extent *e)
+static int find_le(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 blk,
+		   struct sosnap_extent *e)
 {
 	struct sosnap_key key = { .hi = object, .lo = blk }, found;
 	struct sosnap_disk_extent d;
-	int r = sosnap_btree_le(t, &key, &found, &d);
+	int r = txn ? sosnap_cursor_le(t, txn, &key, &found, &d) :
+		      sosnap_btree_le(t, &key, &found, &d);
 
 	if (r)
 		return r;
@@ -76,6 +81,19 @@ static bool joins(const struct sosnap_extent *a, const struct sosnap_extent *b)
 	return b->store != SOSNAP_STORE_ZERO && a->store + a->len == b->store;
 }
 
+/* The extent that covers a block, or the next one. txn: the writer's, or NULL. */
+static int find(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 blk,
+		struct sosnap_extent *e)
+{
+	int r = find_le(t, txn, object, blk, e);
+
+	if (!r && e->blk + e->len > blk)
+		return 0;
+	if (r && r != -ENOENT)
+		return r;
+	return find_ge(t, txn, object, blk, e);
+}
+
 /**
  * sosnap_extent_find() - the extent that covers a block, or the next one
  * @t:      the extent tree
@@ -88,18 +106,13 @@ static bool joins(const struct sosnap_extent *a, const struct sosnap_extent *b)
 int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 		       struct sosnap_extent *e)
 {
-	int r = find_le(t, object, blk, e);
-
-	if (!r && e->blk + e->len > blk)
-		return 0;
-	if (r && r != -ENOENT)
-		return r;
-	return find_ge(t, object, blk, e);
+	return find(t, NULL, object, blk, e);
 }
 
 /**
  * sosnap_extent_probe() - whether all that a write will touch can be read
  * @t:      the extent tree
+ * @txn:    the checkpoint
  * @object: whose
  * @e:      the run to be written
  * @near:   filled for the write, which is next
@@ -110,18 +123,18 @@ int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
  * Context: the one writer of the tree; may sleep.
  * Return: 0, -EIO or -EUCLEAN.
  */
-int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e,
-			struct sosnap_extent_near *near)
+int sosnap_extent_probe(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
+			const struct sosnap_extent *e, struct sosnap_extent_near *near)
 {
 	u64 end = e->blk + e->len, at = e->blk;
-	int r = at ? find_le(t, object, at - 1, &near->left) : -ENOENT;
+	int r = at ? find_le(t, txn, object, at - 1, &near->left) : -ENOENT;
 
 	near->has_left = !r;
 	if (!r)
 		at = max(at, near->left.blk + near->left.len);
 	near->clear = at == e->blk;
 	while (!r || r == -ENOENT) {
-		r = find_ge(t, object, at, &near->right);
+		r = find_ge(t, txn, object, at, &near->right);
 		if (r || near->right.blk >= end)
 			break;
 		near->clear = false;
@@ -147,7 +160,7 @@ static int punch(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 
 	int r;
 
 	near->has_left = false;
-	r = from ? find_le(t, object, from - 1, &e) : -ENOENT;
+	r = from ? find_le(t, txn, object, from - 1, &e) : -ENOENT;
 	if (r && r != -ENOENT)
 		return r;
 	if (!r) {
@@ -170,7 +183,7 @@ static int punch(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object, u64 
 		}
 	}
 	for (;;) {
-		r = find_ge(t, object, from, &e);
+		r = find_ge(t, txn, object, from, &e);
 		if (r == -ENOENT || (!r && e.blk >= to))
 			return 0;
 		if (!r)
@@ -210,7 +223,7 @@ int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 objec
 		r = punch(t, txn, object, e->blk, end, near, freed, ctx);
 		if (r)
 			return r;
-		r = find_ge(t, object, end, &near->right);
+		r = find_ge(t, txn, object, end, &near->right);
 		if (r && r != -ENOENT)
 			return r;
 		near->has_right = !r;
@@ -248,7 +261,7 @@ int sosnap_extent_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object
 	int r;
 
 	for (n = 0; n < most; n++) {
-		r = find_ge(t, object, 0, &e);
+		r = find_ge(t, txn, object, 0, &e);
 		if (r == -ENOENT)
 			break;
 		if (!r)
@@ -275,7 +288,7 @@ static int merge_piece(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object
 	bool hidden;
 	int r;
 
-	r = sosnap_extent_find(t, heir, e->blk, &over);
+	r = find(t, txn, heir, e->blk, &over);
 	if (r && r != -ENOENT)
 		return r;
 	hidden = !r && over.blk <= e->blk;
@@ -284,7 +297,7 @@ static int merge_piece(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object
 	else if (!r)
 		to = min(end, over.blk);
 	head.len = to - e->blk;
-	r = hidden ? 0 : sosnap_extent_probe(t, heir, &head, &near);
+	r = hidden ? 0 : sosnap_extent_probe(t, txn, heir, &head, &near);
 	if (!r)
 		r = del(t, txn, object, e->blk);
 	if (!r && to < end) {
@@ -325,7 +338,7 @@ int sosnap_extent_merge(struct sosnap_tree *t, struct sosnap_txn *txn, u32 objec
 	int r;
 
 	for (n = 0; n < most; n++) {
-		r = find_ge(t, object, 0, &e);
+		r = find_ge(t, txn, object, 0, &e);
 		if (r == -ENOENT)
 			break;
 		if (!r)

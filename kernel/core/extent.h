@@ -34,8 +34,8 @@ struct sosnap_extent_near {
 
 int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 		       struct sosnap_extent *e);
-int sosnap_extent_probe(const struct sosnap_tree *t, u32 object, const struct sosnap_extent *e,
-			struct sosnap_extent_near *near);
+int sosnap_extent_probe(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
+			const struct sosnap_extent *e, struct sosnap_extent_near *near);
 int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
 			const struct sosnap_extent *e, struct sosnap_extent_near *near,
 			sosnap_extent_freed_fn freed, void *ctx);

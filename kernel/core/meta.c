@@ -123,6 +123,7 @@ int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
 	m->host = host;
 	m->txn.alloc = node_alloc;
 	m->txn.free = node_free;
+	m->txn.cursor = &m->cursor;
 	m->reap_extents = SOSNAP_REAP_EXTENTS;
 	r = sosnap_super_read(io, &m->super);
 	if (r)
@@ -346,7 +347,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	    (le32_to_cpu(m->object->item.object.flags) & SOSNAP_OBJECT_DYING))
 		return store == SOSNAP_STORE_ZERO ? 0 : lost(m, object, store, len);
 
-	r = sosnap_extent_probe(sosnap_meta_extents(m), object, &e, &near);
+	r = sosnap_extent_probe(sosnap_meta_extents(m), &m->txn, object, &e, &near);
 	if (r == -EUCLEAN) {
 		/*
 		 * Maps in memory still point to these blocks, and are read on. So
@@ -416,6 +417,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 		r = sosnap_reap(m, tail_seq, budget);
 	if (!r)
 		r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
+	sosnap_cursor_close(&m->txn);
 	if (r)
 		return r;
 

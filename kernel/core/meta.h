@@ -30,6 +30,7 @@
 #include "batch.h"
 #include "btree.h"
 #include "catalog.h"
+#include "cursor.h"
 #include "format.h"
 #include "journal.h"
 #include "ops.h"
@@ -75,6 +76,7 @@ struct sosnap_meta {
 	struct sosnap_space space;
 	struct sosnap_journal journal;
 	struct sosnap_txn txn;
+	struct sosnap_cursor cursor;
 	struct sosnap_stray *stray;
 	u32 nr_strays;
 	u32 max_strays;

@@ -311,7 +311,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	}
 	if (le32_to_cpu(entry->item.object.flags) & SOSNAP_OBJECT_DYING)
 		return 0;
-	r = sosnap_extent_probe(extents, object, &e, &near);
+	r = sosnap_extent_probe(extents, &rb->meta.txn, object, &e, &near);
 	return r ? r : sosnap_extent_write(extents, &rb->meta.txn, object, &e, &near, freed, rb);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Lookups, walks and changes of a tree whose nodes say anything. */
 #include "btree.h"
+#include "cursor.h"
 #include "extent.h"
 #include "fuzz.h"
 #include "super.h"
@@ -47,7 +48,7 @@ static void change(struct sosnap_tree *t, struct sosnap_txn *txn, struct fuzz_in
 	switch (what) {
 	case 3:
 		e.store = 1000;
-		if (!sosnap_extent_probe(t, key->hi, &e, &near))
+		if (!sosnap_extent_probe(t, txn, key->hi, &e, &near))
 			sosnap_extent_write(t, txn, key->hi, &e, &near, freed, NULL);
 		break;
 	case 4:
@@ -66,7 +67,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static struct sosnap_btree_walk strict = { .item = item };
 	static struct sosnap_btree_walk lenient = { .item = item, .bad = bad };
-	struct sosnap_txn txn = { .alloc = alloc, .free = node_free };
+	struct sosnap_cursor cursor = { .t = NULL };
+	struct sosnap_txn txn = { .alloc = alloc, .free = node_free, .cursor = &cursor };
 	struct fuzz_in in = { data, size };
 	u8 val[SOSNAP_MAX_VALUE];
 	struct sosnap_super super;
@@ -99,6 +101,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		else if (t.id == SOSNAP_TREE_EXTENT || what == 4 || what == 5)
 			change(&t, &txn, &in, what, &key);
 	}
+	sosnap_cursor_close(&txn);
 	sosnap_btree_walk(&t, &lenient);
 	return 0;
 }

@@ -118,8 +118,14 @@ struct env *env_new(u16 val_bytes, u16 max_items, u64 seed)
 	return e;
 }
 
+void env_use_cursor(struct env *e)
+{
+	e->txn.cursor = &e->at;
+}
+
 void env_free(struct env *e)
 {
+	sosnap_cursor_close(&e->txn);
 	assert_int_equal(e->ram->held, 0);
 	assert_int_equal(io_ram_free(e->ram), 0);
 	free(e);
@@ -224,6 +230,17 @@ static int verify_item(struct sosnap_btree_walk *w, const struct sosnap_key *key
 	return 0;
 }
 
+static void verify_found(struct env *e, int r, bool there, u32 rank,
+			 const struct sosnap_key *found, const u8 *val)
+{
+	assert_int_equal(r, there ? 0 : -ENOENT);
+	if (there) {
+		assert_int_equal(env_rank(found), rank);
+		assert_int_equal(env_value(e, val), e->value[rank]);
+	}
+}
+
+/* As a reader and as the writer, whose cursor may be anywhere. */
 static void verify_lookup(struct env *e, struct sosnap_key key)
 {
 	u32 below = env_rank(&key), above;
@@ -239,16 +256,23 @@ static void verify_lookup(struct env *e, struct sosnap_key key)
 		below--;
 
 	r = sosnap_btree_ge(&e->t, &key, &found, val);
-	assert_int_equal(r, above < ENV_KEYS ? 0 : -ENOENT);
-	if (!r) {
-		assert_int_equal(env_rank(&found), above);
-		assert_int_equal(env_value(e, val), e->value[above]);
-	}
+	verify_found(e, r, above < ENV_KEYS, above, &found, val);
+	r = sosnap_cursor_ge(&e->t, &e->txn, &key, &found, val);
+	verify_found(e, r, above < ENV_KEYS, above, &found, val);
 	r = sosnap_btree_le(&e->t, &key, &found, val);
-	assert_int_equal(r, e->value[below] ? 0 : -ENOENT);
-	if (!r) {
-		assert_int_equal(env_rank(&found), below);
-		assert_int_equal(env_value(e, val), e->value[below]);
+	verify_found(e, r, e->value[below], below, &found, val);
+	r = sosnap_cursor_le(&e->t, &e->txn, &key, &found, val);
+	verify_found(e, r, e->value[below], below, &found, val);
+}
+
+void env_look_near(struct env *e, u32 rank)
+{
+	u32 near = rank + env_random(e, 5), i;
+
+	for (i = 0; i < 2; i++) {
+		near = near > 2 ? near - 2 : 0;
+		if (near < ENV_KEYS - 1)
+			verify_lookup(e, env_key(near));
 	}
 }
 
@@ -282,7 +306,7 @@ void env_verify(struct env *e)
 	}
 	verify_lookup(e, env_key(0));
 	verify_lookup(e, env_key(ENV_KEYS - 1));
-	assert_true(e->ram->most_held <= 1);
+	assert_true(e->ram->most_held <= 1 + !!e->at.t);
 }
 
 static void release_oldest(struct env *e)
@@ -301,6 +325,7 @@ void env_commit(struct env *e)
 {
 	u32 i;
 
+	sosnap_cursor_close(&e->txn);
 	assert_int_equal(e->ram->io.ops->flush(&e->ram->io), 0);
 	for (i = 0; i < ENV_BLOCKS; i++)
 		if (e->use[i] == ENV_NEW)
@@ -322,6 +347,7 @@ void env_abandon(struct env *e)
 {
 	u32 i;
 
+	sosnap_cursor_close(&e->txn);
 	io_ram_drop_cache(e->ram);
 	for (i = 0; i < ENV_BLOCKS; i++) {
 		if (e->use[i] == ENV_NEW)

@@ -7,6 +7,7 @@
 #define SOSNAP_BTREE_ENV_H
 
 #include "btree.h"
+#include "cursor.h"
 #include "io_ram.h"
 
 #define ENV_KEYS	4096U	/* keys that the model knows */
@@ -31,6 +32,7 @@ struct env {
 	struct io_ram *ram;
 	struct sosnap_tree t;
 	struct sosnap_txn txn;
+	struct sosnap_cursor at;	/* the cursor, if it is used */
 	u64 seed;
 	u64 allocs;
 	u64 alloc_fail_at;		/* 0, or the alloc that says -ENOSPC */
@@ -44,6 +46,7 @@ struct env {
 };
 
 struct env *env_new(u16 val_bytes, u16 max_items, u64 seed);
+void env_use_cursor(struct env *e);
 void env_free(struct env *e);		/* asserts that no rule was broken */
 u32 env_random(struct env *e, u32 below);
 
@@ -55,6 +58,7 @@ int env_try_put(struct env *e, u32 rank, u32 value);
 int env_try_del(struct env *e, u32 rank);
 void env_put(struct env *e, u32 rank);
 void env_del(struct env *e, u32 rank);
+void env_look_near(struct env *e, u32 rank);	/* lookups against model */
 
 u64 env_hash(const struct env *e, const struct sosnap_tree *t);
 void env_verify(struct env *e);		/* tree against model */

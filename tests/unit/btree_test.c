@@ -15,10 +15,13 @@ static const struct {
 	{ 6, ANY }, { 9, UP }, { 0, ANY }, { 7, ANY }, { 0, DOWN }, { 8, DOWN },
 };
 
-static void churn(u16 val_bytes, u16 max_items, u32 keys, u32 lazy, u64 seed)
+static void churn_one(u16 val_bytes, u16 max_items, u32 keys, u32 lazy, u64 seed, bool cursor)
 {
 	struct env *e = env_new(val_bytes, max_items, seed);
 	u32 s, round, op;
+
+	if (cursor)
+		env_use_cursor(e);
 
 	e->ram->lazy = lazy;
 	for (s = 0; s < 3 * ARRAY_SIZE(stretches); s++) {
@@ -41,6 +44,8 @@ static void churn(u16 val_bytes, u16 max_items, u32 keys, u32 lazy, u64 seed)
 					env_put(e, rank);
 				else
 					env_del(e, rank);
+				if (cursor && !env_random(e, 3))
+					env_look_near(e, rank);
 			}
 			assert_true(e->ram->most_held <= 4);
 			env_verify(e);
@@ -59,6 +64,12 @@ static void churn(u16 val_bytes, u16 max_items, u32 keys, u32 lazy, u64 seed)
 	assert_int_equal(e->t.root.blk, 0);
 	assert_int_equal(e->t.root.nr_nodes, 0);
 	env_free(e);
+}
+
+static void churn(u16 val_bytes, u16 max_items, u32 keys, u32 lazy, u64 seed)
+{
+	churn_one(val_bytes, max_items, keys, lazy, seed, false);
+	churn_one(val_bytes, max_items, keys, lazy, seed, true);
 }
 
 static void churn_small_nodes(void **state)
@@ -274,12 +285,15 @@ static int some_ops(struct env *e, u64 seed, u32 ops)
 }
 
 /* Let call after call fail until a whole txn goes through without. */
-static void fail_each(bool alloc, int error)
+static void fail_each(bool alloc, int error, bool cursor)
 {
 	struct env *e = env_new(12, 4, 9);
 	u64 before, nth, failed = 0;
 	u32 i;
 	int r;
+
+	if (cursor)
+		env_use_cursor(e);
 
 	for (i = 0; i < 300; i++)
 		env_put(e, env_random(e, 400));
@@ -297,7 +311,7 @@ static void fail_each(bool alloc, int error)
 		r = some_ops(e, seed, 60);
 		e->alloc_fail_at = 0;
 		e->ram->fail_at = 0;
-		assert_int_equal(e->ram->held, 0);
+		assert_int_equal(e->ram->held, !!e->at.t);
 		if (r)
 			assert_int_equal(r, error);
 		failed += r != 0;
@@ -316,12 +330,14 @@ static void fail_each(bool alloc, int error)
 
 static void failing_reads_abandon_the_txn(void **state)
 {
-	fail_each(false, -EIO);
+	fail_each(false, -EIO, false);
+	fail_each(false, -EIO, true);
 }
 
 static void failing_allocs_abandon_the_txn(void **state)
 {
-	fail_each(true, -ENOSPC);
+	fail_each(true, -ENOSPC, false);
+	fail_each(true, -ENOSPC, true);
 }
 
 static void failing_reads_of_lookups(void **state)

@@ -34,7 +34,7 @@ static int freed(void *ctx, u64 store, u32 len)
 static int write_run(struct env *e, u32 object, const struct sosnap_extent *run, struct model *m)
 {
 	struct sosnap_extent_near near;
-	int r = sosnap_extent_probe(&e->t, object, run, &near);
+	int r = sosnap_extent_probe(&e->t, &e->txn, object, run, &near);
 
 	return r ? r : sosnap_extent_write(&e->t, &e->txn, object, run, &near, freed, m);
 }
@@ -106,6 +106,8 @@ static void random_writes(void **state)
 
 		assert_non_null(m);
 		m->e = env_new(sizeof(struct sosnap_disk_extent), round & 1 ? 4 : 0, round + 1);
+		if (round & 2)
+			env_use_cursor(m->e);
 		for (i = 0; i < 300; i++) {
 			u32 blk = env_random(m->e, BLKS), len = 1 + env_random(m->e, 40);
 
@@ -118,6 +120,7 @@ static void random_writes(void **state)
 			}
 		}
 		compare(m);
+		sosnap_cursor_close(&m->e->txn);
 		m->e->ram->lazy = 0;
 		assert_int_equal(io_ram_free(m->e->ram), 0);
 		free(m->e);
@@ -125,7 +128,7 @@ static void random_writes(void **state)
 	}
 }
 
-static void drop_in_steps(void **state)
+static void drop_in_steps_one(bool cursor)
 {
 	struct model *m = calloc(1, sizeof(*m));
 	u32 i, owned = 0, left;
@@ -133,6 +136,8 @@ static void drop_in_steps(void **state)
 
 	assert_non_null(m);
 	m->e = env_new(sizeof(struct sosnap_disk_extent), 4, 9);
+	if (cursor)
+		env_use_cursor(m->e);
 	for (i = 0; i < BLKS / 3; i++)
 		write(m, 2, i * 3, 1 + i % 2, i % 5 == 0);
 	write(m, 1, 7, 5, false);
@@ -151,9 +156,16 @@ static void drop_in_steps(void **state)
 	for (i = 0; i < ENV_BLOCKS; i++)
 		owned += m->owned[i];
 	assert_true(owned <= 10);
+	sosnap_cursor_close(&m->e->txn);
 	assert_int_equal(io_ram_free(m->e->ram), 0);
 	free(m->e);
 	free(m);
+}
+
+static void drop_in_steps(void **state)
+{
+	drop_in_steps_one(false);
+	drop_in_steps_one(true);
 }
 
 static void huge_zero_costs_one_item(void **state)
