@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One sweep over the records sorted by start. A heap keeps the records that
+ * The records are linked, not moved, into the order of their starts, by merging
+ * the runs that are in order already. Guests write in runs: that is the time it
+ * saves, and in the worst case it is a merge sort without room of its own.
+ *
+ * Then one sweep over them. A heap keeps the records that
  * reach the sweep line, the latest on top; the top owns the line up to its end
  * or to the next start. Each record remembers how far it is accounted for, so
  * what was hidden under later records is found when it surfaces or leaves:
@@ -74,16 +78,65 @@ int sosnap_batch_add(struct sosnap_batch *b, u32 object, u64 blk, u32 len, u64 s
 	return 0;
 }
 
-static int by_start(const void *x, const void *y)
-{
-	const struct sosnap_batch_record *a = x, *b = y;
+#define END		U32_MAX
+#define MAX_LEVELS	32U	/* a level has twice the runs of the one below it */
 
-	cond_resched();	/* sort() does not, and a million records take it seconds */
-	if (a->object != b->object)
-		return a->object < b->object ? -1 : 1;
-	if (a->blk != b->blk)
-		return a->blk < b->blk ? -1 : 1;
-	return a->order < b->order ? -1 : a->order > b->order;
+static bool starts_before(const struct sosnap_batch_record *a,
+			  const struct sosnap_batch_record *b)
+{
+	return a->object != b->object ? a->object < b->object : a->blk < b->blk;
+}
+
+/* Merge two lists; where starts are equal, x comes first. */
+static u32 merge(struct sosnap_batch *b, u32 x, u32 y)
+{
+	u32 head = END, *tail = &head, n = 0;
+
+	while (x != END && y != END) {
+		u32 *from = starts_before(&b->record[y], &b->record[x]) ? &y : &x;
+
+		*tail = *from;
+		tail = &b->record[*from].next;
+		*from = *tail;
+		if (++n % 1024 == 0)
+			cond_resched();
+	}
+	*tail = x != END ? x : y;
+	return head;
+}
+
+/* Take the run in order that starts at record *i off the journal's order. */
+static u32 take_run(struct sosnap_batch *b, u32 *i)
+{
+	u32 first = (*i)++;
+
+	while (*i < b->nr && !starts_before(&b->record[*i], &b->record[*i - 1])) {
+		b->record[*i - 1].next = *i;
+		(*i)++;
+	}
+	b->record[*i - 1].next = END;
+	return first;
+}
+
+/* Link the records in the order of their starts, equal ones in that of the journal. */
+static u32 sort_records(struct sosnap_batch *b)
+{
+	u32 level[MAX_LEVELS], levels = 0, l, i = 0, list;
+
+	while (i < b->nr) {
+		list = take_run(b, &i);
+		for (l = 0; l < levels && level[l] != END; l++) {
+			list = merge(b, level[l], list);
+			level[l] = END;
+		}
+		if (l == levels)
+			levels++;
+		level[l] = list;
+	}
+	list = END;
+	for (l = 0; l < levels; l++)
+		list = merge(b, level[l], list);
+	return list;
 }
 
 static u64 end_of(const struct sosnap_batch_record *r)
@@ -174,21 +227,28 @@ static int hidden(struct run *run, struct sosnap_batch_record *r, u64 to)
 	return error;
 }
 
-/* Sweep the records [from, to) of one object. */
-static int sweep(struct sosnap_batch *b, u32 from, u32 to, struct run *run)
+/* Whether a record of the object starts at the line, or somewhere if it is NULL. */
+static bool comes(const struct sosnap_batch *b, u32 next, u32 object, const u64 *line)
 {
-	u32 nr = 0, next = from;
+	return next != END && b->record[next].object == object &&
+	       (!line || b->record[next].blk == *line);
+}
+
+/* Sweep the records of one object, of which *from is the first; *from goes on. */
+static int sweep(struct sosnap_batch *b, u32 *from, struct run *run)
+{
+	u32 nr = 0, next = *from, object = b->record[next].object;
 	u64 line = 0;
 	int r;
 
-	while (nr || next < to) {
+	while (nr || comes(b, next, object, NULL)) {
 		struct sosnap_batch_record *top;
 		u64 end;
 
 		if (!nr)
 			line = b->record[next].blk;
-		while (next < to && b->record[next].blk == line)
-			heap_push(b, &nr, next++);
+		for (; comes(b, next, object, &line); next = b->record[next].next)
+			heap_push(b, &nr, next);
 		top = &b->record[b->heap[0]];
 		if (end_of(top) <= line) {
 			r = hidden(run, top, end_of(top));
@@ -198,7 +258,7 @@ static int sweep(struct sosnap_batch *b, u32 from, u32 to, struct run *run)
 			continue;
 		}
 		end = end_of(top);
-		if (next < to)
+		if (comes(b, next, object, NULL))
 			end = min(end, b->record[next].blk);
 		r = hidden(run, top, line);
 		if (!r)
@@ -210,6 +270,7 @@ static int sweep(struct sosnap_batch *b, u32 from, u32 to, struct run *run)
 		top->done = end;
 		line = end;
 	}
+	*from = next;
 	return 0;
 }
 
@@ -224,16 +285,11 @@ static int sweep(struct sosnap_batch *b, u32 from, u32 to, struct run *run)
 int sosnap_batch_run(struct sosnap_batch *b, const struct sosnap_batch_ops *ops, void *ctx)
 {
 	struct run run = { .ops = ops, .ctx = ctx };
-	u32 from, to;
+	u32 next = sort_records(b);
 	int r = 0;
 
-	sort(b->record, b->nr, sizeof(*b->record), by_start, NULL);
-	for (from = 0; from < b->nr && !r; from = to) {
-		for (to = from + 1; to < b->nr; to++)
-			if (b->record[to].object != b->record[from].object)
-				break;
-		r = sweep(b, from, to, &run);
-	}
+	while (next != END && !r)
+		r = sweep(b, &next, &run);
 	if (!r)
 		r = run_out(&run);
 	b->nr = 0;

@@ -23,6 +23,7 @@ struct sosnap_batch_record {
 	u32 object;
 	u32 len;
 	u32 order;	/* position in the journal */
+	u32 next;	/* the record behind it, once sorted */
 };
 
 struct sosnap_batch {
