@@ -17,16 +17,73 @@ static u32 region_blocks(const struct sosnap_super *s, u32 region)
 	return min_t(u64, s->nr_blocks - first, SOSNAP_REGION_BLOCKS);
 }
 
+#define BITMAP_WORDS	(SOSNAP_BITMAP_BYTES / 8)
+
+static u64 word_get(const u8 *bits, u32 w)
+{
+	__le64 word;
+
+	memcpy(&word, bits + w * sizeof(word), sizeof(word));
+	return le64_to_cpu(word);
+}
+
+static void word_put(u8 *bits, u32 w, u64 value)
+{
+	__le64 word = cpu_to_le64(value);
+
+	memcpy(bits + w * sizeof(word), &word, sizeof(word));
+}
+
+/* Of the bits [bit, bit + n), those of the first word; then step behind them. */
+static u64 next_part(u32 *bit, u32 *n)
+{
+	u32 off = *bit % 64, len = min(*n, 64 - off);
+
+	*bit += len;
+	*n -= len;
+	return (len == 64 ? ~0ULL : (1ULL << len) - 1) << off;
+}
+
+static u32 bits_count(const u8 *bits, u32 bit, u32 n)
+{
+	u32 set = 0;
+
+	while (n) {
+		u32 w = bit / 64;
+
+		set += hweight64(word_get(bits, w) & next_part(&bit, &n));
+	}
+	return set;
+}
+
+static void bits_set(u8 *bits, u32 bit, u32 n)
+{
+	while (n) {
+		u32 w = bit / 64;
+
+		word_put(bits, w, word_get(bits, w) | next_part(&bit, &n));
+	}
+}
+
+static void bits_clear(u8 *bits, u32 bit, u32 n)
+{
+	while (n) {
+		u32 w = bit / 64;
+
+		word_put(bits, w, word_get(bits, w) & ~next_part(&bit, &n));
+	}
+}
+
 static void fix(u8 *bits, u32 from, u32 to, u32 *free)
 {
-	u32 b;
+	u32 n;
 
-	for (b = from; b < to && b < SOSNAP_REGION_BLOCKS; b++) {
-		if (!test_bit_le(b, bits)) {
-			__set_bit_le(b, bits);
-			(*free)--;
-		}
-	}
+	to = min(to, SOSNAP_REGION_BLOCKS);
+	if (from >= to)
+		return;
+	n = to - from;
+	*free -= n - bits_count(bits, from, n);
+	bits_set(bits, from, n);
 }
 
 /**
@@ -293,6 +350,14 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosn
 	return r;
 }
 
+/* Let go of the bitmap that the checkpoint has changed last. */
+static void next_put(struct sosnap_space *sp)
+{
+	if (sp->next_held)
+		sp->io->ops->put(sp->io, &sp->next);
+	sp->next_held = false;
+}
+
 /**
  * sosnap_space_exit() - free the memory
  * @sp: initialised
@@ -302,22 +367,11 @@ void sosnap_space_exit(struct sosnap_space *sp)
 {
 	u32 i;
 
+	next_put(sp);
 	for (i = 0; sp->region && i < sp->nr_regions; i++)
 		kvfree(sp->region[i].view);
 	kvfree(sp->region);
 	sp->region = NULL;
-}
-
-static u32 count_clear(const u8 *bits)
-{
-	u32 i, n = SOSNAP_REGION_BLOCKS;
-	u64 word;
-
-	for (i = 0; i < SOSNAP_BITMAP_BYTES; i += sizeof(word)) {
-		memcpy(&word, bits + i, sizeof(word));
-		n -= hweight64(word);
-	}
-	return n;
 }
 
 /*
@@ -328,14 +382,13 @@ static u32 count_clear(const u8 *bits)
 static int take_over(struct sosnap_space *sp, const struct sosnap_buf *buf, u8 *bits)
 {
 	const u8 *from = ((struct sosnap_disk_bitmap *)buf->data)->bits;
-	u32 i;
+	u32 w;
 
-	for (i = 0; i < SOSNAP_BITMAP_BYTES; i++) {
-		if (bits[i] & ~from[i])
+	for (w = 0; w < BITMAP_WORDS; w++)
+		if (word_get(bits, w) & ~word_get(from, w))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
-						buf->blk, i * 8);
-		bits[i] = from[i];
-	}
+						buf->blk, w * 64);
+	memcpy(bits, from, SOSNAP_BITMAP_BYTES);
 	return 0;
 }
 
@@ -365,7 +418,7 @@ static int view_load(struct sosnap_space *sp, u32 region)
 			kvfree(v);
 			return r;
 		}
-		counted = count_clear(v->bits);
+		counted = SOSNAP_REGION_BLOCKS - bits_count(v->bits, 0, SOSNAP_REGION_BLOCKS);
 	}
 	/* a wrong count must not let more be taken than there is */
 	sp->free = sp->free - rg->free + counted;
@@ -391,24 +444,22 @@ static u32 find_run(const u8 *bits, u32 want, u32 *len)
 
 		if (a >= SOSNAP_REGION_BLOCKS)
 			break;
-		b = find_next_bit_le(bits, SOSNAP_REGION_BLOCKS, a);
+		b = find_next_bit_le(bits, a + min(want, SOSNAP_REGION_BLOCKS - a), a);
 		if (b - a > best) {
 			best = b - a;
 			start = a;
 		}
 		from = b;
 	}
-	*len = min(best, want);
+	*len = best;
 	return start;
 }
 
 static void take(struct sosnap_space *sp, u32 region, u32 start, u32 len)
 {
 	struct sosnap_region *rg = &sp->region[region];
-	u32 i;
 
-	for (i = 0; i < len; i++)
-		__set_bit_le(start + i, rg->view->bits);
+	bits_set(rg->view->bits, start, len);
 	rg->view->outstanding += len;
 	rg->view->used = 1;
 	rg->free -= len;
@@ -503,7 +554,7 @@ int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len)
 		r = view_load(sp, region);
 		if (r)
 			return r;
-		if (find_next_bit_le(rg->view->bits, bit + n, bit) < bit + n)
+		if (bits_count(rg->view->bits, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
 						bitmap_blk(region, 0), blk);
 		take(sp, region, bit, n);
@@ -524,17 +575,16 @@ int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len)
 int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len)
 {
 	while (len) {
-		u32 region, bit, i, n = piece(blk, len, &region, &bit);
+		u32 region, bit, n = piece(blk, len, &region, &bit);
 		struct sosnap_region *rg;
 
 		if (region >= sp->nr_regions)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		rg = &sp->region[region];
 		if (!rg->view || rg->view->outstanding < n || meets_fixed(sp, region, bit, n) ||
-		    find_next_zero_bit_le(rg->view->bits, bit + n, bit) < bit + n)
+		    bits_count(rg->view->bits, bit, n) < n)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE, 0, blk);
-		for (i = 0; i < n; i++)
-			__clear_bit_le(bit + i, rg->view->bits);
+		bits_clear(rg->view->bits, bit, n);
 		rg->view->outstanding -= n;
 		rg->free += n;
 		rg->max_run = rg->free;
@@ -561,22 +611,14 @@ static u32 other_slot(const struct sosnap_region *rg)
 	return rg->gen_slot ? !(rg->gen_slot & 1) : 0;
 }
 
-/* The bitmap that this checkpoint writes, made on first use. */
-static int next_get(struct sosnap_space *sp, u32 region, struct sosnap_buf *buf)
+static int next_make(struct sosnap_space *sp, u32 region, struct sosnap_buf *buf)
 {
 	struct sosnap_region *rg = &sp->region[region];
-	u64 blk = bitmap_blk(region, other_slot(rg));
 	struct sosnap_disk_bitmap *d;
 	struct sosnap_buf old;
 	u32 fresh_free;
 	int r;
 
-	if (rg->touched) {
-		r = slot_get(sp->io, blk, SOSNAP_MAGIC_BITMAP, region, buf);
-		if (!r)
-			sp->io->ops->dirty(sp->io, buf);
-		return r;
-	}
 	r = view_load(sp, region);
 	if (r)
 		return r;
@@ -585,7 +627,7 @@ static int next_get(struct sosnap_space *sp, u32 region, struct sosnap_buf *buf)
 		if (r)
 			return r;
 	}
-	r = sp->io->ops->create(sp->io, blk, buf);
+	r = sp->io->ops->create(sp->io, bitmap_blk(region, other_slot(rg)), buf);
 	if (r)
 		goto out;
 	d = buf->data;
@@ -594,12 +636,37 @@ static int next_get(struct sosnap_space *sp, u32 region, struct sosnap_buf *buf)
 		memcpy(d->bits, ((struct sosnap_disk_bitmap *)old.data)->bits, sizeof(d->bits));
 	else
 		sosnap_space_fresh(sp->super, region, d->bits, &fresh_free);
-	sp->io->ops->dirty(sp->io, buf);
 	rg->touched = true;
 out:
 	if (rg->gen_slot)
 		sp->io->ops->put(sp->io, &old);
 	return r;
+}
+
+/*
+ * The bits that this checkpoint writes for a region, made on first use. They
+ * stay held in sp->next until those of another region are asked for.
+ */
+static int next_get(struct sosnap_space *sp, u32 region, u8 **bits)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	struct sosnap_buf buf;
+	int r;
+
+	if (!sp->next_held || sp->next_region != region) {
+		next_put(sp);
+		r = rg->touched ? slot_get(sp->io, bitmap_blk(region, other_slot(rg)),
+					   SOSNAP_MAGIC_BITMAP, region, &buf) :
+				  next_make(sp, region, &buf);
+		if (r)
+			return r;
+		sp->io->ops->dirty(sp->io, &buf);
+		sp->next = buf;
+		sp->next_region = region;
+		sp->next_held = true;
+	}
+	*bits = ((struct sosnap_disk_bitmap *)sp->next.data)->bits;
+	return 0;
 }
 
 /**
@@ -615,36 +682,27 @@ out:
 int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len)
 {
 	while (len) {
-		u32 region, bit, i, n = piece(blk, len, &region, &bit);
-		struct sosnap_disk_bitmap *d;
+		u32 region, bit, fresh, n = piece(blk, len, &region, &bit);
 		struct sosnap_region *rg;
-		struct sosnap_buf buf;
+		u8 *bits;
 		int r;
 
 		if (region >= sp->nr_regions)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		rg = &sp->region[region];
-		r = next_get(sp, region, &buf);
+		r = next_get(sp, region, &bits);
 		if (r)
 			return r;
-		d = buf.data;
-		if (find_next_bit_le(d->bits, bit + n, bit) < bit + n) {
-			sp->io->ops->put(sp->io, &buf);
+		if (bits_count(bits, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
 						bitmap_blk(region, 0), blk);
-		}
-		for (i = 0; i < n; i++) {
-			__set_bit_le(bit + i, d->bits);
-			if (test_bit_le(bit + i, rg->view->bits)) {
-				rg->view->outstanding--;
-			} else {
-				__set_bit_le(bit + i, rg->view->bits);
-				rg->free--;
-				sp->free--;
-			}
-		}
+		bits_set(bits, bit, n);
+		fresh = n - bits_count(rg->view->bits, bit, n);
+		bits_set(rg->view->bits, bit, n);
+		rg->view->outstanding -= n - fresh;
+		rg->free -= fresh;
+		sp->free -= fresh;
 		rg->disk_free -= n;
-		sp->io->ops->put(sp->io, &buf);
 		blk += n;
 		len -= n;
 	}
@@ -656,7 +714,6 @@ static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set
 {
 	struct sosnap_region *rg = &sp->region[region];
 	struct sosnap_buf old;
-	u32 i;
 	int r;
 
 	*set = 0;
@@ -665,8 +722,7 @@ static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set
 	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &old);
 	if (r)
 		return r;
-	for (i = 0; i < n; i++)
-		*set += test_bit_le(bit + i, ((struct sosnap_disk_bitmap *)old.data)->bits);
+	*set = bits_count(((struct sosnap_disk_bitmap *)old.data)->bits, bit, n);
 	sp->io->ops->put(sp->io, &old);
 	return 0;
 }
@@ -688,9 +744,8 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 {
 	*born = 0;
 	while (len) {
-		u32 region, bit, i, set, n = piece(blk, len, &region, &bit);
-		struct sosnap_disk_bitmap *d;
-		struct sosnap_buf buf;
+		u32 region, bit, set, n = piece(blk, len, &region, &bit);
+		u8 *bits;
 		int r;
 
 		if (region >= sp->nr_regions)
@@ -699,21 +754,16 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		r = was_set(sp, region, bit, n, &set);
 		if (!r)
-			r = next_get(sp, region, &buf);
+			r = next_get(sp, region, &bits);
 		if (r)
 			return r;
-		d = buf.data;
-		if (find_next_zero_bit_le(d->bits, bit + n, bit) < bit + n) {
-			sp->io->ops->put(sp->io, &buf);
+		if (bits_count(bits, bit, n) < n)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
 						bitmap_blk(region, 0), blk);
-		}
-		for (i = 0; i < n; i++)
-			__clear_bit_le(bit + i, d->bits);
+		bits_clear(bits, bit, n);
 		sp->region[region].disk_free += n;
 		sp->region[region].view->outstanding += n - set;
 		*born += n - set;
-		sp->io->ops->put(sp->io, &buf);
 		blk += n;
 		len -= n;
 	}
@@ -763,6 +813,7 @@ int sosnap_space_write(struct sosnap_space *sp)
 	u32 i, done = U32_MAX;
 	int r;
 
+	next_put(sp);
 	for (i = 0; i < sp->nr_regions; i++) {
 		u32 summary = i / SOSNAP_SUMMARY_REGIONS;
 
@@ -776,14 +827,52 @@ int sosnap_space_write(struct sosnap_space *sp)
 	return 0;
 }
 
+struct freed {
+	sosnap_space_freed_fn fn;
+	void *ctx;
+	u64 first;	/* block of the region */
+	u32 nr;
+	u32 run;	/* blocks up to here that became free, not told yet */
+};
+
+/* Blocks up to bit that became free are all there are of their run. */
+static void freed_tell(struct freed *f, u32 bit)
+{
+	if (f->run && f->fn)
+		f->fn(f->ctx, f->first + bit - f->run, f->run);
+	f->nr += f->run;
+	f->run = 0;
+}
+
+static void freed_word(struct freed *f, u32 w, u64 gone)
+{
+	u32 i;
+
+	if (!gone) {
+		freed_tell(f, w * 64);
+		return;
+	}
+	for (i = 0; i < 64; i++) {
+		if (gone >> i & 1)
+			f->run++;
+		else
+			freed_tell(f, w * 64 + i);
+	}
+}
+
 /* Give the view what the checkpoint cleared: set before, clear now. */
 static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
 			  sosnap_space_freed_fn fn, void *ctx)
 {
 	struct sosnap_region *rg = &sp->region[region];
-	const u8 *was = NULL, *now;
+	struct freed f = {
+		.fn = fn,
+		.ctx = ctx,
+		.first = (u64)region * SOSNAP_REGION_BLOCKS,
+	};
+	const u8 *was, *now;
 	struct sosnap_buf a, b;
-	u32 i, run = 0;
+	u32 w;
 	int r;
 
 	if (!old_gen_slot)	/* a region never written had nothing to clear */
@@ -796,21 +885,18 @@ static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
 	if (r)
 		goto out;
 	was = ((struct sosnap_disk_bitmap *)a.data)->bits;
-	for (i = 0; i <= SOSNAP_REGION_BLOCKS; i++) {
-		if (i < SOSNAP_REGION_BLOCKS && test_bit_le(i, was) && !test_bit_le(i, now)) {
-			__clear_bit_le(i, rg->view->bits);
-			run++;
-			continue;
-		}
-		if (run) {
-			rg->free += run;
-			sp->free += run;
-			rg->max_run = rg->free;
-			if (fn)
-				fn(ctx, (u64)region * SOSNAP_REGION_BLOCKS + i - run, run);
-			run = 0;
-		}
+	for (w = 0; w < BITMAP_WORDS; w++) {
+		u64 gone = word_get(was, w) & ~word_get(now, w);
+
+		if (gone)
+			word_put(rg->view->bits, w, word_get(rg->view->bits, w) & ~gone);
+		freed_word(&f, w, gone);
 	}
+	freed_tell(&f, SOSNAP_REGION_BLOCKS);
+	rg->free += f.nr;
+	sp->free += f.nr;
+	if (f.nr)
+		rg->max_run = rg->free;
 	sp->io->ops->put(sp->io, &a);
 out:
 	sp->io->ops->put(sp->io, &b);

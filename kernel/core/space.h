@@ -9,7 +9,9 @@
  *
  * I1  view >= disk, bit by bit. So nothing that a tree owns is handed out.
  * I2  A checkpoint writes a bitmap only to the slot that is not current; it
- *     allocates nothing for that.
+ *     allocates nothing for that. The one it changes is held (next) until it
+ *     changes another one or is done; its last changes reach the host at that
+ *     put, before the flush (ops.h).
  * I3  What a checkpoint clears stays set in the view until release, which the
  *     host calls when the checkpoint is durable and no I/O can still reach it.
  * I4  outstanding = bits set in the view that are not on disk yet. After a
@@ -52,6 +54,9 @@ struct sosnap_space {
 	u32 nr_views;
 	u32 cursor;		/* region where the next search starts */
 	u64 txn_gen;		/* of the checkpoint under way, 0: none */
+	struct sosnap_buf next;	/* the bitmap it has changed last, if next_held */
+	u32 next_region;
+	bool next_held;
 	u64 free;		/* sum of region[].free */
 	u64 total;		/* blocks of the store less the fixed ones */
 };
