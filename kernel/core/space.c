@@ -431,10 +431,11 @@ static int view_load(struct sosnap_space *sp, u32 region)
 }
 
 /*
- * The first run of want clear bits, else the longest. Bits of a word are seen
- * through find_next_*_le, so a scan of a full bitmap is 504 word compares.
+ * The first run of want clear bits, or more of them up to most; else the longest
+ * run. Bits of a word are seen through find_next_*_le, so a scan of a full bitmap
+ * is 504 word compares.
  */
-static u32 find_run(const u8 *bits, u32 want, u32 *len)
+static u32 find_run(const u8 *bits, u32 want, u32 most, u32 *len)
 {
 	u32 best = 0, start = 0, from = 0;
 
@@ -444,7 +445,7 @@ static u32 find_run(const u8 *bits, u32 want, u32 *len)
 
 		if (a >= SOSNAP_REGION_BLOCKS)
 			break;
-		b = find_next_bit_le(bits, a + min(want, SOSNAP_REGION_BLOCKS - a), a);
+		b = find_next_bit_le(bits, a + min(most, SOSNAP_REGION_BLOCKS - a), a);
 		if (b - a > best) {
 			best = b - a;
 			start = a;
@@ -466,8 +467,11 @@ static void take(struct sosnap_space *sp, u32 region, u32 start, u32 len)
 	sp->free -= len;
 }
 
-/* One round through the regions for a run of that many blocks. */
-static int search(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
+/*
+ * One round through the regions for a run of want blocks, or in a region that
+ * has none, its longest one from least on. Of what was found, most are taken.
+ */
+static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *blk, u32 *len)
 {
 	int error = -ENOSPC;
 	u32 i;
@@ -489,7 +493,7 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *l
 			error = r;
 			continue;
 		}
-		start = find_run(rg->view->bits, want, len);
+		start = find_run(rg->view->bits, want, most, len);
 		if (*len < want)
 			rg->max_run = *len;
 		if (*len < least)
@@ -516,11 +520,28 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *l
  */
 int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
 {
-	int r = search(sp, want, want, blk, len);
+	int r = search(sp, want, want, want, blk, len);
 
 	if (r == -ENOSPC && least < want)
-		r = search(sp, want, least, blk, len);
+		r = search(sp, want, least, want, blk, len);
 	return r;
+}
+
+/**
+ * sosnap_space_alloc_more() - take a run of free blocks, longer if it is at hand
+ * @sp:    the space
+ * @least: blocks wanted
+ * @most:  how many may be taken when they are there, at least @least
+ * @blk:   set to the first block
+ * @len:   set to the length of the run
+ *
+ * The run is the first one of @least blocks, so a longer one is never looked for.
+ * Context: space lock held; may sleep.
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_space_alloc_more(struct sosnap_space *sp, u32 least, u32 most, u64 *blk, u32 *len)
+{
+	return search(sp, least, least, most, blk, len);
 }
 
 /* Split a run at region borders. */

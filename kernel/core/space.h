@@ -66,6 +66,7 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io,
 void sosnap_space_exit(struct sosnap_space *sp);
 
 int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len);
+int sosnap_space_alloc_more(struct sosnap_space *sp, u32 least, u32 most, u64 *blk, u32 *len);
 int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len);
 int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len);
 

@@ -49,28 +49,55 @@ static void check_low(struct sosnap_store *store, u64 left)
 	}
 }
 
+/*
+ * Take up to most stretches that follow each other: one search for all of them,
+ * and windows that are opened one after the other become neighbours in the store.
+ * Return: how many, from blk on.
+ */
+static u32 get_stretches(struct sosnap_store *store, u32 most, u64 *blk)
+{
+	u32 len = 0, rest;
+	u64 left;
+	int r = -ENOSPC;
+
+	mutex_lock(&store->space_lock);
+	left = available(store);
+	/*
+	 * Soft reservations only while there is space to play with; half of it,
+	 * because what is reserved softly makes the reserve larger too.
+	 */
+	if (left >= SOSNAP_WINDOW_BLOCKS * SOSNAP_STRETCHES)
+		r = sosnap_space_alloc_more(&store->meta.space, SOSNAP_WINDOW_BLOCKS,
+					    min_t(u64, most * SOSNAP_WINDOW_BLOCKS, left / 2),
+					    blk, &len);
+	if (r)
+		len = 0;
+	rest = len % SOSNAP_WINDOW_BLOCKS;
+	len -= rest;
+	if (rest)
+		WARN_ON_ONCE(sosnap_space_give_back(&store->meta.space, *blk + len, rest));
+	atomic64_add(len, &store->soft);
+	check_low(store, left);
+	mutex_unlock(&store->space_lock);
+	return len / SOSNAP_WINDOW_BLOCKS;
+}
+
 static void refill(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(work, struct sosnap_store, stretch.refill);
 	struct sosnap_stretch *st = &store->stretch;
-	u64 blk, left;
-	u32 len;
-	int r;
+	u32 missing;
+	u64 blk;
 
-	while (READ_ONCE(st->nr) < SOSNAP_STRETCHES && sosnap_writable(store)) {
-		mutex_lock(&store->space_lock);
-		left = available(store);
-		/* soft reservations only while there is space to play with */
-		r = left < 64 * SOSNAP_STRETCHES ? -ENOSPC :
-		    sosnap_space_alloc(&store->meta.space, SOSNAP_WINDOW_BLOCKS,
-				       SOSNAP_WINDOW_BLOCKS, &blk, &len);
-		check_low(store, left);
-		mutex_unlock(&store->space_lock);
-		if (r)
+	while ((missing = SOSNAP_STRETCHES - READ_ONCE(st->nr)) && sosnap_writable(store)) {
+		u32 n = get_stretches(store, missing, &blk), i;
+
+		if (!n)
 			break;
-		atomic64_add(SOSNAP_WINDOW_BLOCKS, &store->soft);
 		spin_lock_irq(&st->lock);
-		st->blk[(st->head + st->nr++) % SOSNAP_STRETCHES] = blk;
+		for (i = 0; i < n; i++)
+			st->blk[(st->head + st->nr++) % SOSNAP_STRETCHES] =
+				blk + i * SOSNAP_WINDOW_BLOCKS;
 		spin_unlock_irq(&st->lock);
 	}
 }

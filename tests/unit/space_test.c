@@ -66,14 +66,38 @@ static bool taken(struct env *e, u64 blk)
 	return e->disk[blk] || e->next[blk] || e->out[blk] || e->held[blk];
 }
 
+/* Whether there is a run of that many free blocks in a region. */
+static bool has_run(struct env *e, u32 want)
+{
+	u32 run = 0;
+	u64 blk;
+
+	for (blk = 0; blk < e->blocks && run < want; blk++) {
+		if (blk % R == 0)
+			run = 0;
+		run = fixed(e, blk) || taken(e, blk) ? 0 : run + 1;
+	}
+	return run >= want;
+}
+
 static void do_alloc(struct env *e)
 {
 	u32 want = 1 + rnd(e, rnd(e, 4) ? 16 : 3000), least = 1 + rnd(e, want), len, i;
+	bool more = rnd(e, 2);
 	u64 blk;
+	int r;
 
-	if (sosnap_space_alloc(&e->sp, want, least, &blk, &len))
+	r = more ? sosnap_space_alloc_more(&e->sp, least, want, &blk, &len) :
+		   sosnap_space_alloc(&e->sp, want, least, &blk, &len);
+	if (r) {
+		assert_int_equal(r, -ENOSPC);
+		assert_false(has_run(e, least));
 		return;
+	}
 	assert_true(len >= least && len <= want && blk + len <= e->blocks);
+	/* the run is taken to its end, or as far as wanted */
+	if (more && len < want && (blk + len) % R && blk + len < e->blocks)
+		assert_true(fixed(e, blk + len) || taken(e, blk + len));
 	for (i = 0; i < len; i++) {
 		assert_false(fixed(e, blk + i) || taken(e, blk + i));
 		e->out[blk + i] = 1;
