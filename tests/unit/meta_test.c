@@ -3,6 +3,7 @@
  * Random life of a store against a model: after each step the store can be
  * checked, and what it holds is what was acknowledged.
  */
+#include "reap.h"
 #include "store_env.h"
 #include "testlib.h"
 
@@ -28,8 +29,11 @@ static void check_now(struct se *se)
 	assert_int_equal(se_recover(&copy->io, &m, SE_PLANT_NONE), 0);
 	expect_nothing(se_judge(se, io_ram_now(se->ram), copy, &m, &which));
 	assert_int_equal(which, se->nr_commits - 1);
-	assert_int_equal(result.data_blocks, m.super.data_blocks);
-	assert_int_equal(result.free_blocks, m.space.free);
+	/* what is being given up, a recovery takes a step further */
+	if (!sosnap_reap_pending(&se->m, NULL)) {
+		assert_int_equal(result.data_blocks, m.super.data_blocks);
+		assert_int_equal(result.free_blocks, m.space.free);
+	}
 	sosnap_meta_close(&m);
 	assert_int_equal(io_ram_free(copy), 0);
 }
