@@ -87,17 +87,28 @@ static bool starts_before(const struct sosnap_batch_record *a,
 	return a->object != b->object ? a->object < b->object : a->blk < b->blk;
 }
 
-/* Merge two lists; where starts are equal, x comes first. */
+/* Merge two lists that are not empty; where starts are equal, x comes first. */
 static u32 merge(struct sosnap_batch *b, u32 x, u32 y)
 {
-	u32 head = END, *tail = &head, n = 0;
+	struct sosnap_batch_record *rx = &b->record[x], *ry = &b->record[y];
+	u32 head, *tail = &head, n = 0;
 
-	while (x != END && y != END) {
-		u32 *from = starts_before(&b->record[y], &b->record[x]) ? &y : &x;
-
-		*tail = *from;
-		tail = &b->record[*from].next;
-		*from = *tail;
+	for (;;) {
+		if (starts_before(ry, rx)) {
+			*tail = y;
+			tail = &ry->next;
+			y = *tail;
+			if (y == END)
+				break;
+			ry = &b->record[y];
+		} else {
+			*tail = x;
+			tail = &rx->next;
+			x = *tail;
+			if (x == END)
+				break;
+			rx = &b->record[x];
+		}
 		if (++n % 1024 == 0)
 			cond_resched();
 	}
@@ -134,8 +145,11 @@ static u32 sort_records(struct sosnap_batch *b)
 		level[l] = list;
 	}
 	list = END;
-	for (l = 0; l < levels; l++)
-		list = merge(b, level[l], list);
+	for (l = 0; l < levels; l++) {
+		if (level[l] == END)
+			continue;
+		list = list == END ? level[l] : merge(b, level[l], list);
+	}
 	return list;
 }
 
@@ -234,6 +248,12 @@ static bool comes(const struct sosnap_batch *b, u32 next, u32 object, const u64 
 	       (!line || b->record[next].blk == *line);
 }
 
+/* Whether no record behind it meets it, as it is with most. */
+static bool is_alone(const struct sosnap_batch *b, const struct sosnap_batch_record *r)
+{
+	return !comes(b, r->next, r->object, NULL) || b->record[r->next].blk >= end_of(r);
+}
+
 /* Sweep the records of one object, of which *from is the first; *from goes on. */
 static int sweep(struct sosnap_batch *b, u32 *from, struct run *run)
 {
@@ -245,8 +265,17 @@ static int sweep(struct sosnap_batch *b, u32 *from, struct run *run)
 		struct sosnap_batch_record *top;
 		u64 end;
 
-		if (!nr)
-			line = b->record[next].blk;
+		if (!nr) {
+			top = &b->record[next];
+			line = top->blk;
+			if (is_alone(b, top)) {
+				r = run_add(run, object, line, top->len, top->store);
+				if (r)
+					return r;
+				next = top->next;
+				continue;
+			}
+		}
 		for (; comes(b, next, object, &line); next = b->record[next].next)
 			heap_push(b, &nr, next);
 		top = &b->record[b->heap[0]];
