@@ -8,21 +8,9 @@
  */
 #include "node.h"
 
-static u32 item_bytes(const struct sosnap_tree *t, u8 level)
-{
-	return level ? sizeof(struct sosnap_disk_child) :
-		       sizeof(struct sosnap_disk_key) + t->val_bytes;
-}
-
 static u32 capacity(const struct sosnap_tree *t, u8 level)
 {
-	return (SOSNAP_BLOCK_SIZE - sizeof(struct sosnap_disk_header)) / item_bytes(t, level);
-}
-
-static void *item(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i)
-{
-	return (u8 *)n->data + sizeof(struct sosnap_disk_header) +
-	       i * item_bytes(t, sosnap_node_level(n));
+	return (SOSNAP_BLOCK_SIZE - sizeof(struct sosnap_disk_header)) / sosnap_node_item_bytes(t, level);
 }
 
 static void set_count(const struct sosnap_tree *t, struct sosnap_buf *n, u32 count)
@@ -81,7 +69,7 @@ int sosnap_node_root(const struct sosnap_tree *t, struct sosnap_node_ref *ref)
 void sosnap_node_child(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i,
 		       struct sosnap_node_ref *ref)
 {
-	const struct sosnap_disk_child *c = item(t, n, i);
+	const struct sosnap_disk_child *c = sosnap_node_item(t, n, i);
 
 	if (i + 1 < sosnap_node_count(n)) {
 		sosnap_node_key(t, n, i + 1, &ref->end);
@@ -249,36 +237,6 @@ void sosnap_node_copy(struct sosnap_buf *dst, const struct sosnap_buf *src)
 }
 
 /**
- * sosnap_node_value() - the value of an item
- * @t: the tree
- * @n: a leaf
- * @i: slot
- * Context: any.
- * Return: where in the buffer it is, not aligned.
- */
-void *sosnap_node_value(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i)
-{
-	return (u8 *)item(t, n, i) + sizeof(struct sosnap_disk_key);
-}
-
-/**
- * sosnap_node_key() - the key of an item
- * @t:   the tree
- * @n:   a node
- * @i:   slot
- * @key: filled
- * Context: any.
- */
-void sosnap_node_key(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i,
-		     struct sosnap_key *key)
-{
-	const struct sosnap_disk_key *d = item(t, n, i);
-
-	key->hi = le32_to_cpu(d->hi);
-	key->lo = le64_to_cpu(d->lo);
-}
-
-/**
  * sosnap_node_search() - find the place of a key
  * @t:   the tree
  * @n:   a node
@@ -315,12 +273,12 @@ u32 sosnap_node_search(const struct sosnap_tree *t, const struct sosnap_buf *n,
 void sosnap_node_insert(const struct sosnap_tree *t, struct sosnap_buf *n, u32 i,
 			const struct sosnap_key *key)
 {
-	u32 count = sosnap_node_count(n), bytes = item_bytes(t, sosnap_node_level(n));
+	u32 count = sosnap_node_count(n), bytes = sosnap_node_item_bytes(t, sosnap_node_level(n));
 
 	if (WARN_ON_ONCE(i > count || count >= capacity(t, sosnap_node_level(n))))
 		return;
-	memmove(item(t, n, i + 1), item(t, n, i), (count - i) * bytes);
-	memset(item(t, n, i), 0, bytes);
+	memmove(sosnap_node_item(t, n, i + 1), sosnap_node_item(t, n, i), (count - i) * bytes);
+	memset(sosnap_node_item(t, n, i), 0, bytes);
 	sosnap_node_set_key(t, n, i, key);
 	set_count(t, n, count + 1);
 }
@@ -334,12 +292,12 @@ void sosnap_node_insert(const struct sosnap_tree *t, struct sosnap_buf *n, u32 i
  */
 void sosnap_node_remove(const struct sosnap_tree *t, struct sosnap_buf *n, u32 i)
 {
-	u32 count = sosnap_node_count(n), bytes = item_bytes(t, sosnap_node_level(n));
+	u32 count = sosnap_node_count(n), bytes = sosnap_node_item_bytes(t, sosnap_node_level(n));
 
 	if (WARN_ON_ONCE(i >= count))
 		return;
-	memmove(item(t, n, i), item(t, n, i + 1), (count - i - 1) * bytes);
-	memset(item(t, n, count - 1), 0, bytes);
+	memmove(sosnap_node_item(t, n, i), sosnap_node_item(t, n, i + 1), (count - i - 1) * bytes);
+	memset(sosnap_node_item(t, n, count - 1), 0, bytes);
 	set_count(t, n, count - 1);
 }
 
@@ -355,13 +313,13 @@ void sosnap_node_append(const struct sosnap_tree *t, struct sosnap_buf *dst,
 			const struct sosnap_buf *src, bool in_front)
 {
 	u32 have = sosnap_node_count(dst), nr = sosnap_node_count(src);
-	u32 bytes = item_bytes(t, sosnap_node_level(dst));
+	u32 bytes = sosnap_node_item_bytes(t, sosnap_node_level(dst));
 
 	if (WARN_ON_ONCE(have + nr > capacity(t, sosnap_node_level(dst))))
 		return;
 	if (in_front)
-		memmove(item(t, dst, nr), item(t, dst, 0), have * bytes);
-	memcpy(item(t, dst, in_front ? 0 : have), item(t, src, 0), nr * bytes);
+		memmove(sosnap_node_item(t, dst, nr), sosnap_node_item(t, dst, 0), have * bytes);
+	memcpy(sosnap_node_item(t, dst, in_front ? 0 : have), sosnap_node_item(t, src, 0), nr * bytes);
 	set_count(t, dst, have + nr);
 }
 
@@ -379,16 +337,17 @@ void sosnap_node_move(const struct sosnap_tree *t, struct sosnap_buf *dst, u32 t
 		      struct sosnap_buf *src, u32 from, u32 nr)
 {
 	u32 have = sosnap_node_count(dst), left = sosnap_node_count(src);
-	u32 bytes = item_bytes(t, sosnap_node_level(dst));
+	u32 bytes = sosnap_node_item_bytes(t, sosnap_node_level(dst));
 
 	if (WARN_ON_ONCE(to > have || from + nr > left ||
 			 have + nr > capacity(t, sosnap_node_level(dst))))
 		return;
 	left -= nr;
-	memmove(item(t, dst, to + nr), item(t, dst, to), (have - to) * bytes);
-	memcpy(item(t, dst, to), item(t, src, from), nr * bytes);
-	memmove(item(t, src, from), item(t, src, from + nr), (left - from) * bytes);
-	memset(item(t, src, left), 0, nr * bytes);
+	memmove(sosnap_node_item(t, dst, to + nr), sosnap_node_item(t, dst, to), (have - to) * bytes);
+	memcpy(sosnap_node_item(t, dst, to), sosnap_node_item(t, src, from), nr * bytes);
+	memmove(sosnap_node_item(t, src, from), sosnap_node_item(t, src, from + nr),
+		(left - from) * bytes);
+	memset(sosnap_node_item(t, src, left), 0, nr * bytes);
 	set_count(t, dst, have + nr);
 	set_count(t, src, left);
 }
@@ -404,7 +363,7 @@ void sosnap_node_move(const struct sosnap_tree *t, struct sosnap_buf *dst, u32 t
 void sosnap_node_set_key(const struct sosnap_tree *t, struct sosnap_buf *n, u32 i,
 			 const struct sosnap_key *key)
 {
-	struct sosnap_disk_key *d = item(t, n, i);
+	struct sosnap_disk_key *d = sosnap_node_item(t, n, i);
 
 	d->hi = cpu_to_le32(key->hi);
 	d->lo = cpu_to_le64(key->lo);
@@ -423,7 +382,7 @@ void sosnap_node_set_key(const struct sosnap_tree *t, struct sosnap_buf *n, u32 
 void sosnap_node_set_child(const struct sosnap_tree *t, struct sosnap_buf *n, u32 i,
 			   u64 blk, u64 gen)
 {
-	struct sosnap_disk_child *c = item(t, n, i);
+	struct sosnap_disk_child *c = sosnap_node_item(t, n, i);
 
 	c->blk = cpu_to_le64(blk);
 	c->gen = cpu_to_le64(gen);

@@ -57,6 +57,35 @@ static inline u8 sosnap_node_level(const struct sosnap_buf *n)
 	return ((const struct sosnap_disk_header *)n->data)->level;
 }
 
+static inline u32 sosnap_node_item_bytes(const struct sosnap_tree *t, u8 level)
+{
+	return level ? sizeof(struct sosnap_disk_child) :
+		       sizeof(struct sosnap_disk_key) + t->val_bytes;
+}
+
+static inline void *sosnap_node_item(const struct sosnap_tree *t, const struct sosnap_buf *n,
+				     u32 i)
+{
+	return (u8 *)n->data + sizeof(struct sosnap_disk_header) +
+	       i * sosnap_node_item_bytes(t, sosnap_node_level(n));
+}
+
+static inline void sosnap_node_key(const struct sosnap_tree *t, const struct sosnap_buf *n,
+				   u32 i, struct sosnap_key *key)
+{
+	const struct sosnap_disk_key *d = sosnap_node_item(t, n, i);
+
+	key->hi = le32_to_cpu(d->hi);
+	key->lo = le64_to_cpu(d->lo);
+}
+
+/* Of a leaf; not aligned. */
+static inline void *sosnap_node_value(const struct sosnap_tree *t, const struct sosnap_buf *n,
+				      u32 i)
+{
+	return (u8 *)sosnap_node_item(t, n, i) + sizeof(struct sosnap_disk_key);
+}
+
 u32 sosnap_node_max(const struct sosnap_tree *t, u8 level);
 int sosnap_node_root(const struct sosnap_tree *t, struct sosnap_node_ref *ref);
 void sosnap_node_child(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i,
@@ -67,9 +96,6 @@ int sosnap_node_create(const struct sosnap_tree *t, u64 blk, u64 gen, u8 level,
 		       struct sosnap_buf *n);
 void sosnap_node_copy(struct sosnap_buf *dst, const struct sosnap_buf *src);
 
-void *sosnap_node_value(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i);
-void sosnap_node_key(const struct sosnap_tree *t, const struct sosnap_buf *n, u32 i,
-		     struct sosnap_key *key);
 u32 sosnap_node_search(const struct sosnap_tree *t, const struct sosnap_buf *n,
 		       const struct sosnap_key *key);
 
