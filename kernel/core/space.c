@@ -34,14 +34,14 @@ static void word_put(u8 *bits, u32 w, u64 value)
 	memcpy(bits + w * sizeof(word), &word, sizeof(word));
 }
 
-/* Of the bits [bit, bit + n), those of the first word; then step behind them. */
+/* Of the bits [bit, bit + n), n not 0, those of the first word; then step behind them. */
 static u64 next_part(u32 *bit, u32 *n)
 {
 	u32 off = *bit % 64, len = min(*n, 64 - off);
 
 	*bit += len;
 	*n -= len;
-	return (len == 64 ? ~0ULL : (1ULL << len) - 1) << off;
+	return ~0ULL >> (64 - len) << off;
 }
 
 static u32 bits_count(const u8 *bits, u32 bit, u32 n)
@@ -56,13 +56,30 @@ static u32 bits_count(const u8 *bits, u32 bit, u32 n)
 	return set;
 }
 
-static void bits_set(u8 *bits, u32 bit, u32 n)
+static bool bits_any(const u8 *bits, u32 bit, u32 n)
 {
 	while (n) {
 		u32 w = bit / 64;
 
-		word_put(bits, w, word_get(bits, w) | next_part(&bit, &n));
+		if (word_get(bits, w) & next_part(&bit, &n))
+			return true;
 	}
+	return false;
+}
+
+/* Returns how many were not set before. */
+static u32 bits_set(u8 *bits, u32 bit, u32 n)
+{
+	u32 fresh = 0;
+
+	while (n) {
+		u32 w = bit / 64;
+		u64 was = word_get(bits, w), part = next_part(&bit, &n);
+
+		word_put(bits, w, was | part);
+		fresh += hweight64(part & ~was);
+	}
+	return fresh;
 }
 
 static void bits_clear(u8 *bits, u32 bit, u32 n)
@@ -76,14 +93,9 @@ static void bits_clear(u8 *bits, u32 bit, u32 n)
 
 static void fix(u8 *bits, u32 from, u32 to, u32 *free)
 {
-	u32 n;
-
 	to = min(to, SOSNAP_REGION_BLOCKS);
-	if (from >= to)
-		return;
-	n = to - from;
-	*free -= n - bits_count(bits, from, n);
-	bits_set(bits, from, n);
+	if (from < to)
+		*free -= bits_set(bits, from, to - from);
 }
 
 /**
@@ -575,7 +587,7 @@ int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len)
 		r = view_load(sp, region);
 		if (r)
 			return r;
-		if (bits_count(rg->view->bits, bit, n))
+		if (bits_any(rg->view->bits, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
 						bitmap_blk(region, 0), blk);
 		take(sp, region, bit, n);
@@ -714,12 +726,11 @@ int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len)
 		r = next_get(sp, region, &bits);
 		if (r)
 			return r;
-		if (bits_count(bits, bit, n))
+		if (bits_any(bits, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
 						bitmap_blk(region, 0), blk);
 		bits_set(bits, bit, n);
-		fresh = n - bits_count(rg->view->bits, bit, n);
-		bits_set(rg->view->bits, bit, n);
+		fresh = bits_set(rg->view->bits, bit, n);
 		rg->view->outstanding -= n - fresh;
 		rg->free -= fresh;
 		sp->free -= fresh;
