@@ -3,11 +3,13 @@
  * The fast path. A read, or a write of blocks the snapshot owns, looks its
  * window up under RCU and is remapped here: no lock, no allocation, no shared
  * cache line written. A first write of whole blocks takes the lock of its
- * window, a reserved place, and is remapped too. All else goes to slow.c.
+ * window, a reserved place, and is remapped too. One of a part of a block goes
+ * to partial.c with that, all else to slow.c.
  */
 #include "commit.h"
 #include "log.h"
 #include "map.h"
+#include "partial.h"
 #include "slow.h"
 #include "space_wait.h"
 #include "window.h"
@@ -179,12 +181,12 @@ static int map_read(struct sosnap_snap *snap, struct bio *bio, const struct wher
 }
 
 /*
- * First write of whole blocks: take the reserved places next to the window's
- * other blocks. Return: how many blocks are pending now, 0 to leave it to a
- * worker.
+ * First write of blocks: take the reserved places next to the window's other
+ * blocks. Inline for the sake of whole blocks; it has another caller. Return:
+ * how many blocks are pending now, 0 to leave it to a worker.
  */
-static u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bit, u32 want,
-		       u64 *place)
+static __always_inline u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bit,
+				       u32 want, u64 *place)
 {
 	struct sosnap_store *store = snap->store;
 	unsigned long flags;
@@ -226,6 +228,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 {
 	struct sosnap_store *store = snap->store;
 	struct sosnap_bio *pb = sosnap_bio(bio);
+	struct sosnap_partial *part;
 	struct sosnap_view_of v;
 	struct sosnap_window *w;
 	u32 blocks, want;
@@ -263,7 +266,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	}
 	want = at->sectors / SOSNAP_BLOCK_SECTORS;
 	if (unlikely(at->off || !want))
-		goto slow;
+		goto partial;
 	blocks = first_write(snap, w, at->bit, want, &place);
 	if (unlikely(!blocks))
 		goto slow;
@@ -275,6 +278,19 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 		forward_fua(store, bio, U64_MAX);
 	accept(bio, at, run_sectors(at, blocks));
 	return remap_store(store, bio, at, place);
+partial:
+	if (!first_write(snap, w, at->bit, 1, &place))
+		goto slow;
+	want = min(run_sectors(at, 1), at->sectors);
+	part = sosnap_partial_begin(w, bio, at->blk, at->off, want, place, epoch);
+	if (!part)
+		goto slow;
+	rcu_read_unlock();
+	if (bio->bi_opf & REQ_FUA)
+		forward_fua(store, bio, U64_MAX);
+	accept(bio, at, want);
+	sosnap_partial_go(part);
+	return DM_MAPIO_SUBMITTED;
 slow:
 	rcu_read_unlock();
 	return defer(bio, at);

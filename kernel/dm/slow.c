@@ -126,7 +126,14 @@ static int read_base(struct sosnap_snap *snap, const struct sosnap_piece *p,
 			      data);
 }
 
-static void copy_in(struct bio *bio, void *to, u32 bytes)
+/**
+ * sosnap_copy_in() - copy the next bytes of a bio's data
+ * @bio:   whose; it is not moved on
+ * @to:    room for them
+ * @bytes: how many
+ * Context: any.
+ */
+void sosnap_copy_in(struct bio *bio, void *to, u32 bytes)
 {
 	struct bvec_iter iter = bio->bi_iter, start = iter;
 	struct bio_vec bv;
@@ -295,7 +302,7 @@ static int first_write_piece(struct sosnap_snap *snap, struct bio *bio, struct s
 			void *to = page_address(page) + (p->off << SECTOR_SHIFT);
 
 			if (bio)
-				copy_in(bio, to, n << SECTOR_SHIFT);
+				sosnap_copy_in(bio, to, n << SECTOR_SHIFT);
 			else
 				memset(to, 0, n << SECTOR_SHIFT);
 			r = sosnap_sync_io(store, store->bdev, REQ_OP_WRITE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The slow path: bios that need a window loaded, a block read before it is
- * written, a place that no window has reserved, or a discard. A worker takes
- * the bio piece by piece, each piece synchronously, and ends it.
+ * The slow path: bios that need a window loaded, a place that no window has
+ * reserved, or another bio to end first, and discards. A worker takes the bio
+ * piece by piece, each piece synchronously, and ends it.
  */
 #ifndef SOSNAP_SLOW_H
 #define SOSNAP_SLOW_H
@@ -22,6 +22,7 @@ struct sosnap_piece {
 
 int sosnap_slow_write_zeros(struct sosnap_snap *snap, sector_t sector, u32 sectors);
 int sosnap_discard(struct sosnap_snap *snap, sector_t sector, sector_t sectors);
+void sosnap_copy_in(struct bio *bio, void *to, u32 bytes);
 bool sosnap_slow_busy(struct sosnap_snap *snap, u64 index, u64 mask);
 
 #endif /* SOSNAP_SLOW_H */

@@ -7,6 +7,7 @@
 #include "../core/reap.h"
 #include "../core/uapi.h"
 #include "log.h"
+#include "partial.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
@@ -99,6 +100,7 @@ static void store_destroy(struct sosnap_store *store)
 		destroy_workqueue(store->commit_wq);
 	if (store->io_wq)
 		destroy_workqueue(store->io_wq);
+	sosnap_partial_exit(store);
 	sosnap_commit_exit(store);
 	sosnap_log_exit(store);
 	sosnap_checkpoint_exit(store);
@@ -154,7 +156,8 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 	store->io_wq = alloc_workqueue("sosnap_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
 	store->commit_wq = alloc_workqueue("sosnap_commit", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	store->meta_wq = alloc_workqueue("sosnap_meta", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!store->pages || !store->io_wq || !store->commit_wq || !store->meta_wq) {
+	if (!store->pages || !store->io_wq || !store->commit_wq || !store->meta_wq ||
+	    sosnap_partial_init(store)) {
 		ti->error = "out of memory";
 		return -ENOMEM;
 	}

@@ -18,6 +18,7 @@
  *	      store->stretch.lock	a first write opens a window's reservation
  *	  snap->zero_lock		a load looks at pending big discards
  *	store->parked_lock		alone: writes that wait for space
+ *	store->partials.lock		alone: memory of partial writes
  *
  * A message that changes the catalogue holds meta_lock until its records are
  * durable: so a checkpoint never sees a change of which a crash could leave half.
@@ -218,6 +219,14 @@ struct sosnap_stretch {
 	struct work_struct refill;
 };
 
+/* Writes of parts of blocks, see partial.c. */
+struct sosnap_partials {
+	spinlock_t lock;	/* idle, nr */
+	struct sosnap_partial *idle;
+	u32 nr;
+	struct workqueue_struct *wq;
+};
+
 struct sosnap_inflight {
 	long n[2];
 };
@@ -268,6 +277,7 @@ struct sosnap_store {
 	u32 nr_golds;
 
 	struct sosnap_stretch stretch;
+	struct sosnap_partials partials;
 
 	int epoch;			/* written by the checkpoint only */
 	struct sosnap_inflight __percpu *inflight;

@@ -109,13 +109,27 @@ static void plan_read_discard(uint32_t round)
 		set(i, ACT_READ, 0, SPAN, round);
 }
 
+/* Parts of two blocks that are whole only by what lies below; all else that may meet them. */
+static void plan_partial(uint32_t round)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		set(i, i ? ACT_WRITE : ACT_DSYNC, 2 * i + dice(2), 1, round);
+	set(4, ACT_WRITE, 5 + dice(3), 6, round);
+	if (round & 1)
+		set(5, ACT_WRITE, 8 * dice(2), 8, round);
+	else
+		set(5, ACT_DISCARD, 8 * dice(2), 8, round);
+	set(6, ACT_FLUSH, 0, SPAN, round);
+	set(7, ACT_FLUSH, 0, SPAN, round);
+}
+
 static const struct {
 	const char *name;
 	void (*plan)(uint32_t round);
 } modes[] = {
 	{ "whole", plan_whole }, { "disjoint", plan_disjoint }, { "overlap", plan_overlap },
 	{ "mixed", plan_mixed }, { "discard", plan_discard }, { "read", plan_read },
-	{ "read-discard", plan_read_discard },
+	{ "read-discard", plan_read_discard }, { "partial", plan_partial },
 };
 
 static bool content_is(const uint8_t *data, uint64_t sector, uint64_t op, uint32_t thread)
