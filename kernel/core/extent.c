@@ -110,6 +110,24 @@ int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 }
 
 /**
+ * sosnap_extent_before() - where the last extent that starts before a block ends
+ * @t:      the extent tree
+ * @object: whose
+ * @blk:    the block
+ * @end:    set to the block behind it, 0 when there is no such extent
+ * Context: any that may sleep; no lock.
+ * Return: 0, -EIO or -EUCLEAN.
+ */
+int sosnap_extent_before(const struct sosnap_tree *t, u32 object, u64 blk, u64 *end)
+{
+	struct sosnap_extent e;
+	int r = blk ? find_le(t, NULL, object, blk - 1, &e) : -ENOENT;
+
+	*end = r ? 0 : e.blk + e.len;
+	return r == -ENOENT ? 0 : r;
+}
+
+/**
  * sosnap_extent_probe() - whether all that a write will touch can be read
  * @t:      the extent tree
  * @txn:    the checkpoint

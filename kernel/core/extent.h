@@ -34,6 +34,7 @@ struct sosnap_extent_near {
 
 int sosnap_extent_find(const struct sosnap_tree *t, u32 object, u64 blk,
 		       struct sosnap_extent *e);
+int sosnap_extent_before(const struct sosnap_tree *t, u32 object, u64 blk, u64 *end);
 int sosnap_extent_probe(const struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,
 			const struct sosnap_extent *e, struct sosnap_extent_near *near);
 int sosnap_extent_write(struct sosnap_tree *t, struct sosnap_txn *txn, u32 object,

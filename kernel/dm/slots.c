@@ -71,6 +71,23 @@ bool sosnap_slots_replace(struct sosnap_slots *t, u64 index, void *old, void *en
 }
 
 /**
+ * sosnap_slots_fill() - set those slots that are NULL
+ * @t:     the map
+ * @index: the first
+ * @end:   behind the last; all are in one page
+ * @entry: a value
+ * Context: load_lock held. Nothing happens if the page does not exist.
+ */
+void sosnap_slots_fill(struct sosnap_slots *t, u64 index, u64 end, void *entry)
+{
+	void **slot = sosnap_slots_find(t, index);
+
+	for (; slot && index < end; index++, slot++)
+		if (!READ_ONCE(*slot))
+			WRITE_ONCE(*slot, entry);
+}
+
+/**
  * sosnap_slots_next() - the next entry that is not NULL
  * @t:     the map
  * @index: where to begin; set to where it is

@@ -57,6 +57,7 @@ void sosnap_slots_init(struct sosnap_slots *t, u64 nr);
 void sosnap_slots_exit(struct sosnap_slots *t);
 int sosnap_slots_store(struct sosnap_slots *t, u64 index, void *entry, gfp_t gfp);
 bool sosnap_slots_replace(struct sosnap_slots *t, u64 index, void *old, void *entry);
+void sosnap_slots_fill(struct sosnap_slots *t, u64 index, u64 end, void *entry);
 void *sosnap_slots_next(const struct sosnap_slots *t, u64 *index, u64 end);
 void sosnap_slots_trim(struct sosnap_slots *t, u64 index);
 

@@ -515,18 +515,29 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 	return r;
 }
 
-/* Windows that lie whole before the next extent have no changes either. */
-static void fill_ahead(struct sosnap_snap *snap, u64 index, u64 next)
+/*
+ * Windows beside this one that lie whole between two extents have no changes
+ * either. As many get their slot as the page of slots has, which is there anyway.
+ */
+static void fill_around(struct sosnap_snap *snap, const struct sosnap_tree *t, u64 index, u64 next)
 {
-	u64 stop = min3(next >> SOSNAP_WINDOW_SHIFT, sosnap_windows(snap), index + 64);
+	void *gold = xa_mk_value(SOSNAP_WINDOW_GOLD);
+	u64 first = round_down(index, SOSNAP_SLOTS), end;
+	u32 i;
 
 	if (!list_empty(&snap->zero_ranges))
 		return;
-	for (index++; index < stop; index++)
-		if (sosnap_slots_load(&snap->map, index) ||
-		    slot_store(snap, index, xa_mk_value(SOSNAP_WINDOW_GOLD),
-			       GFP_NOWAIT | __GFP_NOWARN))
+	end = min3(next >> SOSNAP_WINDOW_SHIFT, sosnap_windows(snap), first + SOSNAP_SLOTS);
+	sosnap_slots_fill(&snap->map, index, end, gold);
+	if (index == first || sosnap_slots_load(&snap->map, index - 1) ||
+	    sosnap_slots_load(&snap->map, index) != gold)
+		return;
+	for (i = 0; i < snap->nr_chain; i++) {
+		if (sosnap_extent_before(t, snap->chain[i], index << SOSNAP_WINDOW_SHIFT, &end))
 			return;
+		first = max(first, DIV_ROUND_UP_ULL(end, SOSNAP_WINDOW_BLOCKS));
+	}
+	sosnap_slots_fill(&snap->map, first, index, gold);
 }
 
 /* Load under load_lock, with the trees held still until the window is in. */
@@ -551,7 +562,7 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
 	else
 		window_free(snap, w);
 	if (!r)
-		fill_ahead(snap, index, next);
+		fill_around(snap, t, index, next);
 	up_read(&store->root_sem);
 	return r;
 }

@@ -76,7 +76,7 @@ static void compare(struct model *m)
 	u32 object, blk;
 
 	for (object = 1; object <= OBJECTS; object++) {
-		u64 map[BLKS] = { 0 }, end = 0;
+		u64 map[BLKS] = { 0 }, end = 0, before;
 		struct sosnap_extent e, last = { 0 };
 		int r;
 
@@ -89,6 +89,11 @@ static void compare(struct model *m)
 			if (last.len && last.blk + last.len == e.blk)
 				assert_false(last.store == SOSNAP_STORE_ZERO &&
 					     e.store == SOSNAP_STORE_ZERO);
+			assert_int_equal(sosnap_extent_before(&m->e->t, object, e.blk, &before), 0);
+			assert_int_equal(before, last.blk + last.len);
+			assert_int_equal(sosnap_extent_before(&m->e->t, object, e.blk + 1,
+							      &before), 0);
+			assert_int_equal(before, e.blk + e.len);
 			last = e;
 			end = e.blk + e.len;
 		}
