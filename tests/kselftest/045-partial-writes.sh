@@ -94,6 +94,18 @@ ok "the whole one is not undone in front" "$BLK" check $dm/st-a 1600 1 2
 ok "nor behind" "$BLK" check $dm/st-a 1602 6 2
 ok "a discarded block is not undone" "$BLK" check $dm/st-a 1617 7 zero
 
+# the workers that wait for the block do not keep it from being written
+hold
+for ((i = 0; i < 72; i++)); do
+	"$BLK" write $dm/st-a $((9601 + i % 7)) 1 9 > "$tmp/later.$i" 2>&1 &
+	waiting+=($!)
+done
+sleep 1
+release
+ok "more writers of one block than there are workers: all end" ended
+ok "with gold before them" "$BLK" check $dm/st-a 9600 1 gold
+ok "and all there" "$BLK" check $dm/st-a 9601 7 9
+
 # a part of zeros needs no base
 must "$BLK" discard $dm/st-a 2400 64
 hold
@@ -139,9 +151,10 @@ ok "the block is as it was" "$BLK" check $dm/st-a "$bad" 8 gold
 ok "and can be written" "$BLK" write $dm/st-a $((bad + 3)) 1 8 dsync
 ok "in part" "$BLK" check $dm/st-a $((bad + 4)) 4 gold
 must "$BLK" each $dm/st-a $((bad + 8)) 8 8 63 9 flush
-count_ops dd if=$dm/st-a of=/dev/null bs=256K iflag=direct skip=$((bad / 512)) count=1
+before=$(ops_of "$disk")
+must dd if=$dm/st-a of=/dev/null bs=256K iflag=direct skip=$((bad / 512)) count=1
 same "at its place among its neighbours: one read of the store" "1 512" \
-	"$(echo "$ops_store" | cut -d' ' -f1,2)"
+	"$(ops_diff "$before" "$(ops_of "$disk")" | cut -d' ' -f1,2)"
 
 # what is written fails: neither is any record of it
 settle
@@ -177,6 +190,33 @@ same "two writers of each block" OK "$(for ((i = 0; i < 20; i++)); do
 	"$BLK" check $dm/st-z $((8192 + i * 8)) 3 1 && "$BLK" check $dm/st-z $((8197 + i * 8)) 2 2 ||
 		echo "block $i"
 done 2>&1 && echo OK)"
+
+# --- a base in the store -----------------------------------------------------------
+
+must "$BLK" write $dm/st-a 16384 256 3
+must message checkpoint
+must dmsetup suspend st-a
+must message snapshot a b
+must dmsetup resume st-a
+must message drop_maps
+ok "a part of an inherited block" "$BLK" write $dm/st-a 16384 1 4
+must dmsetup suspend --noflush --nolockfs low
+later write $dm/st-a 16395 2 5
+later write $dm/st-a 16398 1 6
+later write $dm/st-a 16403 9 7
+ok "parts of others wait for the store" kill -0 "${waiting[@]}"
+must dmsetup resume low
+ok "they end" ended
+ok "before the first: inherited" "$BLK" check $dm/st-a 16385 10 3
+ok "the first" "$BLK" check $dm/st-a 16395 2 5
+ok "between them: inherited" "$BLK" check $dm/st-a 16397 1 3
+ok "another part of that block" "$BLK" check $dm/st-a 16398 1 6
+ok "between blocks: inherited" "$BLK" check $dm/st-a 16399 4 3
+ok "one across two blocks" "$BLK" check $dm/st-a 16403 9 7
+ok "behind it: inherited" "$BLK" check $dm/st-a 16412 228 3
+snap_up b
+ok "the other heir has none of it" "$BLK" check $dm/st-b 16384 256 3
+snap_down b
 
 # --- after all -------------------------------------------------------------------
 
