@@ -143,6 +143,7 @@ static int ram_get(struct sosnap_io *io, u64 blk, struct sosnap_buf *buf)
 	if (!c) {
 		c = must(calloc(1, sizeof(*c)));
 		disk_read(ram, blk, c->data);
+		ram->reads++;
 		ram->cache[blk] = c;
 	}
 	hand_out(ram, blk, c, buf);
@@ -276,6 +277,7 @@ static int ram_read(struct sosnap_io *io, u64 blk, u32 nr, void *data)
 		return ram->fail_error;
 	for (i = 0; i < nr; i++)
 		disk_read(ram, blk + i, (u8 *)data + (size_t)i * SOSNAP_BLOCK_SIZE);
+	ram->reads += nr;
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct io_ram_write;
  * @held:       buffers got and not put
  * @most_held:  highest value of @held; a test may reset it
  * @written:    blocks written so far
+ * @reads:      blocks read from the disk so far, which what is cached is not
  * @violations: rules broken
  */
 struct io_ram {
@@ -48,6 +49,7 @@ struct io_ram {
 	u32 held;
 	u32 most_held;
 	u64 written;
+	u64 reads;
 	u32 violations;
 	/* private */
 	u8 **disk;			/* NULL: as in lower */
