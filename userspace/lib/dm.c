@@ -43,7 +43,6 @@ static int run(struct dm_task *task)
 			r = -EIO;
 		reason = sosnap_kmsg_reason(mark);
 	}
-	sosnap_kmsg_close(mark);
 	return r;
 }
 
@@ -279,14 +278,13 @@ static int resume(const char *name)
 	return r;
 }
 
-/* What a create that was killed half-way has left */
-static void remove_empty(const char *name, const char *uuid)
+/* What a create that was killed half-way has left; whether it is gone now */
+static bool remove_empty(const char *name, const char *uuid)
 {
 	struct sosnap_dm_dev dev;
 
-	if (!sosnap_dm_find(name, NULL, &dev) && dev.exists && !dev.live &&
-	    !strcmp(dev.uuid, uuid))
-		sosnap_dm_remove(name);
+	return !sosnap_dm_find(name, NULL, &dev) && dev.exists && !dev.live &&
+	       !strcmp(dev.uuid, uuid) && !sosnap_dm_remove(name);
 }
 
 int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char *type,
@@ -301,8 +299,9 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 				params);
 		return 0;
 	}
-	remove_empty(name, uuid);
 	r = create_empty(name, uuid);
+	if (r == -EBUSY && remove_empty(name, uuid))
+		r = create_empty(name, uuid);
 	if (r == -EBUSY)
 		hint = sosnap_printf("there is another device of this name or UUID, see 'dmsetup info %s'",
 				     name);

@@ -13,15 +13,20 @@
 
 #define KMSG_LINES 3		/* more would hide the sentence they belong to */
 
+/* Kept open: an open costs the kernel a buffer of a page or more every time */
+static int log_fd = -1;
+static bool tried;
+
 int sosnap_kmsg_mark(void)
 {
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && lseek(fd, 0, SEEK_END) < 0) {
-		close(fd);
-		fd = -1;
+	if (!tried)
+		log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	tried = true;
+	if (log_fd >= 0 && lseek(log_fd, 0, SEEK_END) < 0) {
+		close(log_fd);
+		log_fd = -1;
 	}
-	return fd;
+	return log_fd;
 }
 
 /* "table: 254:0: <target>: <reason>" -> "<target>: <reason>" */
@@ -105,10 +110,4 @@ char *sosnap_kmsg_reason(int mark)
 		lines++;
 	}
 	return all;
-}
-
-void sosnap_kmsg_close(int mark)
-{
-	if (mark >= 0)
-		close(mark);
 }

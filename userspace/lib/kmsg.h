@@ -8,13 +8,13 @@
 #ifndef SOSNAP_KMSG_H
 #define SOSNAP_KMSG_H
 
-/* Remember the end of the log. A descriptor, -1 when it cannot be read */
+/*
+ * Remember the end of the log, in place of what was remembered before. A
+ * descriptor that is the same every time, -1 when the log cannot be read
+ */
 int sosnap_kmsg_mark(void);
 
 /* The device-mapper lines since then as one text to be freed, NULL if none */
 char *sosnap_kmsg_reason(int mark);
-
-/* Must end every mark */
-void sosnap_kmsg_close(int mark);
 
 #endif /* SOSNAP_KMSG_H */

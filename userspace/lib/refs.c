@@ -3,21 +3,27 @@
 
 #include "lib/report.h"
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int parse_all(char **args, int nr, struct sosnap_ref *refs)
 {
-	for (int i = 0; i < nr; i++) {
-		int r = sosnap_ref_parse(args[i], &refs[i]);
+	char **sorted = sosnap_alloc((size_t)nr, sizeof(*sorted));
+	int r = 0;
 
-		for (int k = 0; !r && k < i; k++)
-			if (!strcmp(refs[i].store, refs[k].store) &&
-			    !strcmp(refs[i].snap, refs[k].snap)) {
-				sosnap_error("%s is given twice", args[i]);
-				r = -EINVAL;
-			}
-		if (r)
-			return r;
-	}
-	return 0;
+	for (int i = 0; !r && i < nr; i++)
+		r = sosnap_ref_parse(args[i], &refs[i]);
+	memcpy(sorted, args, (size_t)nr * sizeof(*sorted));
+	qsort(sorted, (size_t)nr, sizeof(*sorted), by_text);
+	for (int i = 1; !r && i < nr; i++)
+		if (!strcmp(sorted[i], sorted[i - 1])) {
+			sosnap_error("%s is given twice", sorted[i]);
+			r = -EINVAL;
+		}
+	free(sorted);
+	return r;
 }
 
 /* Whether refs[i] is the first of its store */

@@ -80,7 +80,11 @@ static const char *gold_device(struct sosnap_activation *a,
 		return NULL;
 	if (!a->explicit_gold)
 		return sosnap_golddevs_find(&a->devs, gold, a->store->st.name);
-	return sosnap_golddev_match(a->explicit_gold, gold) ? NULL : a->explicit_gold;
+	/* read once, not for each of its snapshots; the kernel looks at it again */
+	if (a->matched != gold && sosnap_golddev_match(a->explicit_gold, gold))
+		return NULL;
+	a->matched = gold;
+	return a->explicit_gold;
 }
 
 int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_snapshot *snap)

@@ -15,6 +15,7 @@
  * @nr_golds:  how many
  * @devs:      where they are looked for
  * @explicit_gold: device given by the user, or NULL
+ * @matched:   the gold image that it was found to hold
  * @read_only: make read-only devices
  */
 struct sosnap_activation {
@@ -23,6 +24,7 @@ struct sosnap_activation {
 	size_t nr_golds;
 	struct sosnap_golddevs devs;
 	const char *explicit_gold;
+	const struct sosnap_reply_gold *matched;
 	bool read_only;
 };
 

@@ -301,9 +301,17 @@ const struct sosnap_reply_gold *sosnap_gold_by_name(const struct sosnap_reply_go
 const struct sosnap_reply_snapshot *
 sosnap_snapshot_by_name(const struct sosnap_reply_snapshot *snaps, size_t nr, const char *name)
 {
-	for (size_t i = 0; i < nr; i++)
-		if (!strcmp(snaps[i].name, name))
-			return &snaps[i];
+	/* many are mostly asked for in the order of the list: begin where the last one was */
+	static size_t next;
+
+	for (size_t i = 0; i < nr; i++) {
+		size_t at = (next + i) % nr;
+
+		if (strcmp(snaps[at].name, name))
+			continue;
+		next = at;
+		return &snaps[at];
+	}
 	return NULL;
 }
 
