@@ -104,18 +104,32 @@ struct sosnap_entry *sosnap_catalog_next(const struct sosnap_catalog *c, u32 typ
 struct sosnap_entry *sosnap_catalog_name(const struct sosnap_catalog *c, u32 type,
 					 const char *name)
 {
-	struct sosnap_entry *e;
-	u32 id = 0;
+	u32 i;
 
-	while ((e = sosnap_catalog_next(c, type, id))) {
+	for (i = place(c, type, 0); i < c->nr && c->entry[i]->type == type; i++)
 		/* both start with the name */
-		if (!strcmp(e->item.gold.name, name))
-			return e;
-		if (e->id == U32_MAX)
-			break;
-		id = e->id + 1;
-	}
+		if (!c->entry[i]->gone && !strcmp(c->entry[i]->item.gold.name, name))
+			return c->entry[i];
 	return NULL;
+}
+
+/**
+ * sosnap_catalog_top_shared() - whether a cache object is the top of another snapshot too
+ * @c:      the catalogue
+ * @object: the cache object
+ * @id:     the snapshot it should belong to alone
+ * Context: meta lock held.
+ */
+bool sosnap_catalog_top_shared(const struct sosnap_catalog *c, u32 object, u32 id)
+{
+	u32 i;
+
+	for (i = place(c, SOSNAP_CATALOG_SNAPSHOT, 0);
+	     i < c->nr && c->entry[i]->type == SOSNAP_CATALOG_SNAPSHOT; i++)
+		if (!c->entry[i]->gone && c->entry[i]->id != id &&
+		    le32_to_cpu(c->entry[i]->item.snapshot.object) == object)
+			return true;
+	return false;
 }
 
 /**

@@ -66,6 +66,7 @@ struct sosnap_entry *sosnap_catalog_name(const struct sosnap_catalog *c, u32 typ
 int sosnap_catalog_put(struct sosnap_catalog *c, u32 type, u32 id,
 		       const union sosnap_item *item);
 void sosnap_catalog_del(struct sosnap_catalog *c, u32 type, u32 id);
+bool sosnap_catalog_top_shared(const struct sosnap_catalog *c, u32 object, u32 id);
 u32 sosnap_catalog_count(const struct sosnap_catalog *c, u32 type);
 
 int sosnap_catalog_store(struct sosnap_catalog *c, struct sosnap_tree *t,

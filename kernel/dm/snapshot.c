@@ -116,19 +116,8 @@ static int gold_check(struct sosnap_store *store, struct dm_target *ti, struct b
 /* A top object is written to, so it must be this snapshot's alone, and alive. */
 static bool top_sane(struct sosnap_snap *snap, const struct sosnap_disk_object *o)
 {
-	const struct sosnap_entry *e;
-	u32 id = 0;
-
-	if (le32_to_cpu(o->flags) & (SOSNAP_OBJECT_DYING | SOSNAP_OBJECT_FROZEN))
-		return false;
-	while ((e = sosnap_catalog_next(&snap->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT,
-					id))) {
-		if (e->id != snap->id &&
-		    le32_to_cpu(e->item.snapshot.object) == snap->object)
-			return false;
-		id = e->id + 1;
-	}
-	return true;
+	return !(le32_to_cpu(o->flags) & (SOSNAP_OBJECT_DYING | SOSNAP_OBJECT_FROZEN)) &&
+	       !sosnap_catalog_top_shared(&snap->store->meta.catalog, snap->object, snap->id);
 }
 
 static bool ancestor_sane(const struct sosnap_disk_object *o)
