@@ -213,6 +213,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 	mutex_unlock(&store->list_lock);
 	finish(store, seq - 1);
 	sosnap_log_merged(store, to);
+	sosnap_window_may_evict(store);
 	if (READ_ONCE(store->log.end) != to)
 		queue_delayed_work(store->meta_wq, &store->merge_timer,
 				   SOSNAP_MERGE_SECONDS * HZ);

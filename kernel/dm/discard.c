@@ -127,6 +127,7 @@ static s64 step(struct sosnap_snap *snap, u64 first, u64 end)
 static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
 {
 	struct sosnap_store *store = snap->store;
+	bool waited = false;
 
 	while (first < end) {
 		u64 window_end = round_down(first, SOSNAP_WINDOW_BLOCKS) + SOSNAP_WINDOW_BLOCKS;
@@ -138,6 +139,7 @@ static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
 		mutex_unlock(&snap->load_lock);
 		if (next >= 0) {
 			first = next;
+			waited = false;
 			cond_resched();
 			continue;
 		}
@@ -157,6 +159,9 @@ static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
 			break;
 		default:
 			/* of which only a part is discarded: it has to be there */
+			if (!waited)
+				sosnap_window_wait_room(store);
+			waited = true;
 			r = sosnap_window_need(snap, first >> SOSNAP_WINDOW_SHIFT);
 			if (r)
 				return r;

@@ -467,8 +467,8 @@ static int stats(struct call *c)
 	       store->log.end - store->log.merged, store->log.nr_chunks,
 	       store->commit.durable, store->checkpointed);
 	spin_unlock_irq(&store->log_lock);
-	DMEMIT("map_kib=%llu\nstretches=%u\n", sosnap_map_kib(&store->map_bytes),
-	       READ_ONCE(store->stretch.nr));
+	DMEMIT("map_kib=%llu\nstretches=%u\nmap_peak_kib=%lu\n", sosnap_map_kib(&store->map_bytes),
+	       READ_ONCE(store->stretch.nr), DIV_ROUND_UP(READ_ONCE(store->map_peak), 1024));
 	return 1;
 }
 

@@ -262,9 +262,12 @@ bool sosnap_slow_busy(struct sosnap_snap *snap, u64 index, u64 mask)
 /*
  * Write whole blocks, or part of one, that are not own. data is the source: a
  * bio, or NULL for zeros. Return: sectors done, RETRY is 0, or -errno.
+ *
+ * It waits for room in memory once (M6): the wait may cost the window, and who
+ * waited for it once more could do so for ever.
  */
 static int first_write_piece(struct sosnap_snap *snap, struct bio *bio, struct sosnap_bio *pb,
-			     const struct sosnap_piece *p)
+			     const struct sosnap_piece *p, bool *waited)
 {
 	struct sosnap_store *store = snap->store;
 	u32 whole = p->off ? 0 : p->sectors / SOSNAP_BLOCK_SECTORS;
@@ -273,6 +276,10 @@ static int first_write_piece(struct sosnap_snap *snap, struct bio *bio, struct s
 	u32 n;
 	int r;
 
+	if (!*waited) {
+		*waited = true;
+		sosnap_window_wait_room(store);
+	}
 	if (!bio)
 		whole = 0;
 	sosnap_window_refit(snap, p->index, p->bit);
@@ -354,13 +361,13 @@ static int overwrite_piece(struct sosnap_snap *snap, struct bio *bio, struct sos
 }
 
 static int write_piece(struct sosnap_snap *snap, struct bio *bio, struct sosnap_bio *pb,
-		       const struct sosnap_piece *p)
+		       const struct sosnap_piece *p, bool *waited)
 {
 	int r = sosnap_window_need(snap, p->index);
 
 	if (!r)
 		r = overwrite_piece(snap, bio, pb, p);
-	return r ? r : first_write_piece(snap, bio, pb, p);
+	return r ? r : first_write_piece(snap, bio, pb, p, waited);
 }
 
 /**
@@ -377,6 +384,7 @@ int sosnap_slow_write_zeros(struct sosnap_snap *snap, sector_t sector, u32 secto
 	enum sosnap_class class;
 	struct sosnap_view_of v;
 	struct sosnap_piece p;
+	bool waited = false;
 	u64 place;
 	u32 run;
 	int r;
@@ -390,7 +398,7 @@ int sosnap_slow_write_zeros(struct sosnap_snap *snap, sector_t sector, u32 secto
 	if (class == SOSNAP_CLASS_ZERO && !(v.pending >> p.bit & 1))
 		return 0;
 	do {
-		r = write_piece(snap, NULL, &pb, &p);
+		r = write_piece(snap, NULL, &pb, &p, &waited);
 	} while (!r);
 	return r < 0 ? r : 0;
 }
@@ -398,7 +406,7 @@ int sosnap_slow_write_zeros(struct sosnap_snap *snap, sector_t sector, u32 secto
 /* Read or write a bio to its end. Return: 0 or -errno; the bio is moved on. */
 static int data_bio(struct sosnap_snap *snap, struct bio *bio)
 {
-	bool write = op_is_write(bio_op(bio));
+	bool write = op_is_write(bio_op(bio)), waited = false;
 
 	while (bio->bi_iter.bi_size) {
 		struct sosnap_piece p;
@@ -407,10 +415,12 @@ static int data_bio(struct sosnap_snap *snap, struct bio *bio)
 		piece_at(&p, bio->bi_iter.bi_sector, bio_sectors(bio));
 		if (write && (!sosnap_writable(snap->store) || snap->fenced))
 			return -EIO;
-		r = write ? write_piece(snap, bio, sosnap_bio(bio), &p) :
+		r = write ? write_piece(snap, bio, sosnap_bio(bio), &p, &waited) :
 			    read_piece(snap, bio, &p);
 		if (r < 0)
 			return r;
+		if (r)
+			waited = false;
 		bio_advance(bio, (u32)r << SECTOR_SHIFT);
 	}
 	return 0;

@@ -290,6 +290,10 @@ struct sosnap_store {
 	struct work_struct drop;
 	u64 frozen;	/* no map is loaded before this commit is in the trees; meta_lock */
 	bool evict_waits;		/* for a checkpoint: what is left has records */
+	u64 evict_begun;		/* evictions so far; the eviction only ... */
+	u64 evict_done;			/* ... of these, the last that has ended, and ... */
+	u64 evict_merged;		/* ... log.merged when it began */
+	wait_queue_head_t map_wait;	/* for an eviction to end */
 	struct shrinker *shrinker;
 	atomic_long_t shrink;		/* bytes of maps it has asked for */
 	bool freeing;			/* a checkpoint would free something */
@@ -300,6 +304,7 @@ struct sosnap_store {
 	struct list_head snaps;
 
 	atomic_long_t map_bytes;	/* of all maps */
+	long map_peak;			/* the most there was, for the statistics */
 	mempool_t *pages;
 
 	spinlock_t parked_lock;		/* parked, freed, and snap->suspending */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/delay.h>
+
 #include "checkpoint.h"
 #include "commit.h"
 #include "../core/extent.h"
@@ -50,10 +52,28 @@ static long map_limit(struct sosnap_store *store)
 	return min_t(u64, (u64)store->opt.map_memory << 20, LONG_MAX);
 }
 
+/* Where eviction begins, so that writers find room while it goes on. */
+static long evict_above(struct sosnap_store *store)
+{
+	long limit = map_limit(store);
+
+	return limit - limit / 8;
+}
+
+static bool map_full(struct sosnap_store *store)
+{
+	return atomic_long_read(&store->map_bytes) > map_limit(store);
+}
+
 static void charge_store(struct sosnap_store *store, long bytes)
 {
-	if (atomic_long_add_return(bytes, &store->map_bytes) > map_limit(store) && bytes > 0 &&
-	    !READ_ONCE(store->evict_waits))
+	long all = atomic_long_add_return(bytes, &store->map_bytes);
+
+	if (bytes <= 0)
+		return;
+	if (all > READ_ONCE(store->map_peak))
+		WRITE_ONCE(store->map_peak, all);
+	if (all > evict_above(store) && !READ_ONCE(store->evict_waits))
 		queue_work(store->meta_wq, &store->evict);
 }
 
@@ -116,13 +136,17 @@ static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, b
  * @was:   what the map holds now: one of the values
  * @sleep: wait for memory
  * Context: RCU read lock held if !@sleep.
- * Return: the window; NULL without memory, or when the map has changed meanwhile.
+ * Return: the window; NULL without memory, when the map has changed meanwhile, or
+ * if !@sleep when there is no room for it (M6).
  */
 struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
 					 bool sleep)
 {
-	struct sosnap_window *w = window_alloc(snap, index, sleep);
+	struct sosnap_window *w;
 
+	if (!sleep && map_full(snap->store))
+		return NULL;
+	w = window_alloc(snap, index, sleep);
 	if (!w)
 		return NULL;
 	if (xa_to_value(was) == SOSNAP_WINDOW_ZERO)
@@ -208,7 +232,8 @@ static void spill_fill(struct sosnap_spill *s, const struct sosnap_spill *old, u
  * Blocks that live at the old base stay there, as a segment of the spill: so
  * first writes go on as in a fresh window after its map was loaded again.
  * Context: w->lock held, irqs off.
- * Return: false without memory, or when no stretch is ready.
+ * Return: false without memory or room for a map that grows (M6), or when no
+ * stretch is ready.
  */
 bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w)
 {
@@ -218,6 +243,8 @@ bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w)
 	lockdep_assert_held(&w->lock);
 	old = rcu_dereference_protected(w->spill, lockdep_is_held(&w->lock));
 	if (w->based) {
+		if (map_full(snap->store))
+			return false;
 		s = kmalloc(struct_size(s, seg, (old ? old->nr : 0) + 1),
 			    GFP_NOWAIT | __GFP_NOWARN);
 		if (!s)
@@ -677,6 +704,23 @@ static void evict_page(struct sosnap_snap *snap, u64 index, u64 end, enum evict 
 	charge(snap, ((long)snap->map.pages - pages) * (long)PAGE_SIZE);
 }
 
+/*
+ * A load may be waiting for the memory of other snapshots' windows, so do not
+ * wait for its end whatever happens; but a map that is always being loaded has
+ * to become smaller, too.
+ */
+static bool lock_map(struct sosnap_snap *snap)
+{
+	int tries;
+
+	for (tries = 0; tries < 20; tries++) {
+		if (mutex_trylock(&snap->load_lock))
+			return true;
+		usleep_range(100, 1000);
+	}
+	return false;
+}
+
 /* A page of slots at a time, so that loads do not have to wait for long. */
 static void evict_snap(struct sosnap_snap *snap, enum evict how, long keep)
 {
@@ -684,8 +728,7 @@ static void evict_snap(struct sosnap_snap *snap, enum evict how, long keep)
 
 	while (index < sosnap_windows(snap) &&
 	       atomic_long_read(&snap->store->map_bytes) > keep) {
-		/* a load may be waiting for the memory of other snapshots' windows */
-		if (!mutex_trylock(&snap->load_lock))
+		if (!lock_map(snap))
 			return;
 		if (!sosnap_slots_next(&snap->map, &index, sosnap_windows(snap)))
 			index = sosnap_windows(snap);
@@ -714,8 +757,11 @@ static void evict_down_to(struct sosnap_store *store, enum evict last, long keep
 static void evict_work(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(work, struct sosnap_store, evict);
-	long limit = map_limit(store), keep = limit - limit / 8, asked;
+	long limit = map_limit(store), keep = limit - limit / 4, asked;
+	/* checkpointed was set before it: a grace period lies between, see finish() */
+	u64 merged = smp_load_acquire(&store->log.merged);
 
+	WRITE_ONCE(store->evict_begun, store->evict_begun + 1);
 	asked = atomic_long_xchg(&store->shrink, 0);
 	if (asked)
 		keep = min(keep, max(atomic_long_read(&store->map_bytes) - asked, 0L));
@@ -724,6 +770,41 @@ static void evict_work(struct work_struct *work)
 	    READ_ONCE(store->log.end) != READ_ONCE(store->log.merged)) {
 		WRITE_ONCE(store->evict_waits, true);
 		sosnap_checkpoint_queue(store);
+	}
+	WRITE_ONCE(store->evict_merged, merged);
+	WRITE_ONCE(store->evict_done, store->evict_begun);
+	wake_up_all(&store->map_wait);
+}
+
+/**
+ * sosnap_window_wait_room() - let a first write make a map grow
+ * @store: the store
+ *
+ * What the wait is for, and why it ends: M6 and M7.
+ * Context: may sleep, with nothing locked, reserved or pending.
+ */
+void sosnap_window_wait_room(struct sosnap_store *store)
+{
+	u64 begun, until;
+	long left = HZ;
+
+	if (!map_full(store))
+		return;
+	spin_lock_irq(&store->log_lock);
+	until = store->log.end;
+	spin_unlock_irq(&store->log_lock);
+	begun = READ_ONCE(store->evict_begun);
+	while (map_full(store) && sosnap_writable(store) &&
+	       (READ_ONCE(store->evict_done) <= begun || READ_ONCE(store->evict_merged) < until)) {
+		u64 done = READ_ONCE(store->evict_done);
+
+		/* one that waits for a checkpoint is asked for by that */
+		if (!READ_ONCE(store->evict_waits) || !left)
+			queue_work(store->meta_wq, &store->evict);
+		/* whoever ends a store's writes does not look for us here: so look again */
+		left = wait_event_timeout(store->map_wait,
+					  READ_ONCE(store->evict_done) != done ||
+					  !map_full(store), HZ);
 	}
 }
 
@@ -912,9 +993,20 @@ void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq)
 	mutex_unlock(&store->list_lock);
 	list_for_each_entry_safe(z, next, &old, list)
 		kfree(z);
+}
+
+/**
+ * sosnap_window_may_evict() - a checkpoint is done: windows without records are clean
+ * @store: the store
+ * Context: the checkpoint, after it has set log.merged.
+ */
+void sosnap_window_may_evict(struct sosnap_store *store)
+{
 	WRITE_ONCE(store->evict_waits, false);
-	if (atomic_long_read(&store->map_bytes) > map_limit(store))
+	if (atomic_long_read(&store->map_bytes) > evict_above(store))
 		queue_work(store->meta_wq, &store->evict);
+	else
+		wake_up_all(&store->map_wait);
 }
 
 /**
@@ -926,4 +1018,5 @@ void sosnap_window_store_init(struct sosnap_store *store)
 	INIT_WORK(&store->evict, evict_work);
 	INIT_WORK(&store->drop, drop_work);
 	INIT_LIST_HEAD(&store->dropped);
+	init_waitqueue_head(&store->map_wait);
 }

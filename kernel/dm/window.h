@@ -15,6 +15,15 @@
  * M5  What a window calls own is the top's as long as its generation is the
  *     snapshot's. Freezing the top makes another generation, while no I/O is under
  *     way, and costs nothing more: each window finds out when it is written to.
+ * M6  Above map_memory no first write makes a map grow before it has waited for
+ *     room in a worker, with nothing locked, reserved or pending. Eviction and
+ *     checkpoints begin an eighth below it. What is in excess is what had passed
+ *     already (a window, its places and a page of slots for each worker), and
+ *     loads, which wait for nobody but can be evicted at once.
+ * M7  Nobody waits for room for ever: all records that were logged when it began
+ *     to wait get merged, an eviction follows, and then it goes on whatever that
+ *     has gained. When the store takes no more writes it goes on to fail. What
+ *     it waits for needs none of the workers that wait.
  */
 #ifndef SOSNAP_WINDOW_H
 #define SOSNAP_WINDOW_H
@@ -123,6 +132,8 @@ static inline enum sosnap_class sosnap_window_class(const struct sosnap_view_of 
 
 struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, void *was,
 					 bool sleep);
+void sosnap_window_wait_room(struct sosnap_store *store);
+void sosnap_window_may_evict(struct sosnap_store *store);
 int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
 bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);

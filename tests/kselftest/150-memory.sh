@@ -75,9 +75,30 @@ store_up map_memory 1
 for name in b c d; do
 	snap_new $name
 	snap_up $name
-	must "$BLK" each $dm/st-$name 320 8 640 4000 9
+done
+# 12,000 windows with records, of two thirds of a MiB for each 4,000, by three at once
+for name in b c d; do
+	"$BLK" each $dm/st-$name 320 8 640 4000 9 > "$tmp/each-$name" 2>&1 &
+done
+for job in $(jobs -p); do
+	ok "a scattered writer comes to its end" wait "$job"
+done
+echo "# while they wrote: at most $(stat_of map_peak_kib) KiB, now $(store_field 15) KiB"
+at_most "map_memory 1 holds while they write, but for what was under way" 1152 "$(stat_of map_peak_kib)"
+at_least "and it was reached" 896 "$(stat_of map_peak_kib)"
+for name in b c d; do
 	must dd if=$dm/st-$name of=/dev/null bs=1M iflag=direct status=none
 done
+echo "# while they were read: at most $(stat_of map_peak_kib) KiB"
+# to the same windows, which have to be loaded first, at other blocks; parts of blocks; discards
+must "$BLK" each $dm/st-b 336 8 640 1000 8
+must "$BLK" each $dm/st-c 337 2 640 200 8
+for ((i = 0; i < 50; i++)); do
+	must blkdiscard -o $(((352 + i * 640) * 512)) -l 4096 $dm/st-d
+done
+echo "# after writes beside those: at most $(stat_of map_peak_kib) KiB"
+at_most "it holds for writes to what has to be loaded, parts of blocks and discards" 1152 "$(stat_of map_peak_kib)"
+ok "which are all there" "$BLK" check $dm/st-b $((336 + 999 * 640)) 8 8
 must message checkpoint
 for ((i = 0; i < 50; i++)); do
 	[ "$(store_field 15)" -gt 1024 ] || break
