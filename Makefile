@@ -4,6 +4,7 @@
 # make check      set-up, build, all tests (root for the set-up only); what CI runs
 # make quick      what needs neither root nor a kernel: unit, tool and style checks
 # make bench-scale  two CPUs beside one, and beside dm-linear
+# make bench-latency  overwrites during a checkpoint of a million records
 # make demo       many guests from one gold image, in a virtual machine
 # make bench      instructions and device operations per I/O, beside dm-linear, dm-snapshot and dm-thin
 # make install    the module for the running kernel, and the tool
@@ -21,7 +22,7 @@ RELEASE ?= $(shell uname -r)
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm quick style demo bench bench-scale \
+.PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm quick style demo bench bench-scale bench-latency \
 	install install-module install-tool clean FORCE
 
 all: modules tool
@@ -91,6 +92,9 @@ bench: setup all
 
 bench-scale: setup all
 	@for kernel in $(KERNELS); do scripts/bench-scale --kernel $$kernel || exit 1; done
+
+bench-latency: setup all
+	@for kernel in $(KERNELS); do scripts/bench-scale --kernel $$kernel --latency || exit 1; done
 
 # --- demo, install -----------------------------------------------------------
 
