@@ -234,16 +234,22 @@ int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 	int r;
 
 	lockdep_assert_held(&store->meta_lock);
-	/* what is freed from now on is for the next one */
-	WRITE_ONCE(store->reclaiming, store->freeing);
-	WRITE_ONCE(store->freeing, false);
+	/*
+	 * What is freed from now on is for the next one. xchg: nothing is lost, and
+	 * who sees it sees reclaiming, too; pairs with the acquire in space_wait.c.
+	 */
+	WRITE_ONCE(store->reclaiming, true);
+	if (!xchg(&store->freeing, false))
+		WRITE_ONCE(store->reclaiming, false);
 	r = checkpoint_once(store, closing);
-	WRITE_ONCE(store->reclaiming, false);
 	reaping = !r && sosnap_reap_pending(&store->meta, NULL);
 	if (reaping)
 		WRITE_ONCE(store->freeing, true);
+	/* before reclaiming is cleared: see W5 in space_wait.h */
 	if (!r)
 		sosnap_space_freed(store);
+	/* pairs with the acquire in space_wait.c: who sees this sees the count */
+	smp_store_release(&store->reclaiming, false);
 	if (reaping)
 		sosnap_checkpoint_queue(store);
 	return r;

@@ -2,6 +2,7 @@
 #include "checkpoint.h"
 #include "commit.h"
 #include "log.h"
+#include "space_wait.h"
 
 static struct sosnap_log_chunk *chunk_new(void)
 {
@@ -170,7 +171,7 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
 		queue_delayed_work(store->meta_wq, &store->merge_timer,
 				   SOSNAP_MERGE_SECONDS * HZ);
 	/* writes wait for what this discard frees */
-	if (type == SOSNAP_RECORD_ZERO && !bio_list_empty(&store->parked))
+	if (type == SOSNAP_RECORD_ZERO && sosnap_space_awaited(store))
 		sosnap_checkpoint_queue(store);
 	return seq;
 }

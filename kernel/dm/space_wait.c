@@ -236,6 +236,54 @@ static void resubmit(struct bio_list *list)
 		sosnap_slow_queue(bio);
 }
 
+/* When a parked write has waited for long enough. */
+static unsigned long deadline(struct sosnap_store *store, struct bio *bio)
+{
+	return sosnap_bio(bio)->parked + READ_ONCE(store->opt.no_space_timeout) * HZ;
+}
+
+/* Have the timer look at the list at a time, if it would not do so before. */
+static void __look_at(struct sosnap_store *store, unsigned long when)
+{
+	unsigned long now = jiffies;
+
+	lockdep_assert_held(&store->parked_lock);
+	if (store->no_space_set && !time_before(when, store->no_space_at))
+		return;
+	store->no_space_set = true;
+	store->no_space_at = when;
+	mod_delayed_work(store->meta_wq, &store->no_space, time_after(when, now) ? when - now : 0);
+}
+
+static void __park(struct sosnap_store *store, struct bio *bio)
+{
+	struct sosnap_bio *pb = sosnap_bio(bio);
+
+	lockdep_assert_held(&store->parked_lock);
+	/* not when it was last woken: else many wakings would make it wait for ever */
+	if (!(pb->flags & SOSNAP_BIO_PARKED)) {
+		pb->flags |= SOSNAP_BIO_PARKED;
+		pb->parked = jiffies;
+	}
+	bio_list_add(&store->parked, bio);
+	if (READ_ONCE(store->opt.no_space_timeout))
+		__look_at(store, deadline(store, bio));
+}
+
+/* Would a checkpoint free something, or does the one under way? */
+static bool would_free(struct sosnap_store *store)
+{
+	/* in this order; pairs with the xchg in checkpoint.c */
+	return smp_load_acquire(&store->freeing) || smp_load_acquire(&store->reclaiming);
+}
+
+static blk_status_t refusal(struct sosnap_snap *snap)
+{
+	if (!sosnap_writable(snap->store))
+		return BLK_STS_IOERR;
+	return snap->suspending && snap->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC;
+}
+
 /**
  * sosnap_space_park() - a first write found no space
  * @snap:  whose
@@ -247,8 +295,8 @@ static void resubmit(struct bio_list *list)
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 {
 	struct sosnap_store *store = snap->store;
-	bool gain = READ_ONCE(store->freeing) || READ_ONCE(store->reclaiming), fail;
-	bool full;
+	bool gain = would_free(store), fail, full;
+	blk_status_t status = BLK_STS_OK;
 
 	spin_lock_irq(&store->parked_lock);
 	if (store->freed != freed && !snap->suspending) {
@@ -259,15 +307,13 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	/* a checkpoint that would free something comes before any verdict */
 	full = !gain && !store->full;
 	if (full)
-		store->full = true;
+		WRITE_ONCE(store->full, true);
 	fail = !sosnap_writable(store) || snap->suspending ||
 	       (!gain && store->opt.error_if_no_space);
-	if (!fail) {
-		if (bio_list_empty(&store->parked) && store->opt.no_space_timeout)
-			queue_delayed_work(store->meta_wq, &store->no_space,
-					   store->opt.no_space_timeout * HZ);
-		bio_list_add(&store->parked, bio);
-	}
+	if (fail)
+		status = refusal(snap);
+	else
+		__park(store, bio);
 	spin_unlock_irq(&store->parked_lock);
 	if (full) {
 		DMWARN("%s: out of space: first writes %s", store->meta.super.name,
@@ -275,31 +321,42 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 		schedule_work(&store->event);
 	}
 	if (fail) {
-		bio->bi_status = snap->suspending && snap->noflush ?
-				 BLK_STS_DM_REQUEUE : BLK_STS_NOSPC;
+		bio->bi_status = status;
 		bio_endio(bio);
-	} else if (gain) {
-		sosnap_checkpoint_queue(store);
+		return;
 	}
+	/* pairs with sosnap_space_awaited(): one of the two sees the other */
+	smp_mb();
+	/* the one under way drives this write again when it ends */
+	if (READ_ONCE(store->freeing))
+		sosnap_checkpoint_queue(store);
 }
 
-static void take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
-			struct bio_list *out)
+/**
+ * sosnap_space_awaited() - whether a write waits for what was just logged as freed
+ * @store: the store, with freeing set
+ * Context: any.
+ */
+bool sosnap_space_awaited(struct sosnap_store *store)
 {
-	struct bio_list all;
+	/* pairs with the barrier in sosnap_space_park() */
+	smp_mb();
+	/* a look without the lock: a write that comes later asks for itself */
+	return !data_race(bio_list_empty(&store->parked));
+}
+
+/* Move the writes of one snapshot, or all, out of the list. */
+static void __take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
+			  struct bio_list *out)
+{
+	struct bio_list all = store->parked;
 	struct bio *bio;
 
+	lockdep_assert_held(&store->parked_lock);
 	bio_list_init(out);
-	spin_lock_irq(&store->parked_lock);
-	all = store->parked;
 	bio_list_init(&store->parked);
-	while ((bio = bio_list_pop(&all))) {
-		if (!snap || sosnap_bio(bio)->snap == snap)
-			bio_list_add(out, bio);
-		else
-			bio_list_add(&store->parked, bio);
-	}
-	spin_unlock_irq(&store->parked_lock);
+	while ((bio = bio_list_pop(&all)))
+		bio_list_add(!snap || sosnap_bio(bio)->snap == snap ? out : &store->parked, bio);
 }
 
 /**
@@ -309,21 +366,22 @@ static void take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
  */
 void sosnap_space_freed(struct sosnap_store *store)
 {
+	bool some = sosnap_space_left(store), again = false;
 	struct bio_list list;
 
-	/* first: who is about to park sees it, or is in the list below */
 	spin_lock_irq(&store->parked_lock);
-	store->freed++;
+	/* who is about to park sees this, or is in the list */
+	WRITE_ONCE(store->freed, store->freed + 1);
+	if (store->full && some) {
+		WRITE_ONCE(store->full, false);
+		again = true;
+	}
+	__take_parked(store, NULL, &list);
 	spin_unlock_irq(&store->parked_lock);
-	mutex_lock(&store->space_lock);
-	if (store->full && available(store)) {
-		store->full = false;
-		cancel_delayed_work(&store->no_space);
+	if (again) {
 		DMINFO("%s: has space again", store->meta.super.name);
 		schedule_work(&store->event);
 	}
-	mutex_unlock(&store->space_lock);
-	take_parked(store, NULL, &list);
 	resubmit(&list);
 	queue_work(store->meta_wq, &store->stretch.refill);
 }
@@ -335,21 +393,42 @@ void sosnap_space_freed(struct sosnap_store *store)
  */
 void sosnap_space_unpark(struct sosnap_snap *snap)
 {
+	struct sosnap_store *store = snap->store;
 	struct bio_list list;
 
-	take_parked(snap->store, snap, &list);
+	spin_lock_irq(&store->parked_lock);
+	__take_parked(store, snap, &list);
+	spin_unlock_irq(&store->parked_lock);
 	resubmit(&list);
 }
 
+/* End those that have waited for long enough; come back for the others. */
 static void timed_out(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
 						  no_space);
-	struct bio_list list;
+	struct bio_list all, over;
+	unsigned long now;
 	struct bio *bio;
 
-	take_parked(store, NULL, &list);
-	while ((bio = bio_list_pop(&list))) {
+	bio_list_init(&over);
+	spin_lock_irq(&store->parked_lock);
+	store->no_space_set = false;
+	now = jiffies;
+	__take_parked(store, NULL, &all);
+	while ((bio = bio_list_pop(&all))) {
+		bool waits = READ_ONCE(store->opt.no_space_timeout);
+
+		if (waits && !time_before(now, deadline(store, bio))) {
+			bio_list_add(&over, bio);
+			continue;
+		}
+		bio_list_add(&store->parked, bio);
+		if (waits)
+			__look_at(store, deadline(store, bio));
+	}
+	spin_unlock_irq(&store->parked_lock);
+	while ((bio = bio_list_pop(&over))) {
 		bio->bi_status = BLK_STS_NOSPC;
 		bio_endio(bio);
 	}

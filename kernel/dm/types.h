@@ -254,7 +254,7 @@ struct sosnap_store {
 	struct block_device *bdev;
 	struct sosnap_options opt;
 	enum sosnap_store_state state;	/* only ever gets worse */
-	bool full;			/* first writes wait or fail */
+	bool full;			/* first writes wait or fail; parked_lock */
 	bool low;			/* the low water event was sent */
 
 	struct sosnap_io io;
@@ -296,8 +296,8 @@ struct sosnap_store {
 	wait_queue_head_t map_wait;	/* for an eviction to end */
 	struct shrinker *shrinker;
 	atomic_long_t shrink;		/* bytes of maps it has asked for */
-	bool freeing;			/* a checkpoint would free something */
-	bool reclaiming;		/* and one that does is under way */
+	int freeing;			/* a checkpoint would free something */
+	int reclaiming;			/* and one that does is under way */
 	atomic64_t soft;		/* blocks in stretches and reservations */
 
 	struct mutex list_lock;		/* snaps, ti */
@@ -307,10 +307,12 @@ struct sosnap_store {
 	long map_peak;			/* the most there was, for the statistics */
 	mempool_t *pages;
 
-	spinlock_t parked_lock;		/* parked, freed, and snap->suspending */
+	spinlock_t parked_lock;		/* parked to no_space_at, full, and snap->suspending */
 	u64 freed;			/* how often a checkpoint has given space back */
 	struct bio_list parked;		/* first writes that wait for space */
-	struct delayed_work no_space;	/* their time is up */
+	struct delayed_work no_space;	/* somebody's time is up */
+	bool no_space_set;		/* it is due at no_space_at, or runs and waits */
+	unsigned long no_space_at;	/* jiffies */
 
 	struct workqueue_struct *io_wq;		/* deferred bios */
 	struct workqueue_struct *commit_wq;	/* commits that cannot start inline */
@@ -358,6 +360,7 @@ struct sosnap_snap {
 #define SOSNAP_BIO_EPOCH	0x1	/* which inflight counter */
 #define SOSNAP_BIO_COUNTED	0x2	/* in an inflight counter */
 #define SOSNAP_BIO_JOIN		0x4	/* wait for a commit at the end */
+#define SOSNAP_BIO_PARKED	0x8	/* has waited for space, since parked */
 
 /**
  * struct sosnap_bio - per-bio data
@@ -365,6 +368,7 @@ struct sosnap_snap {
  * @first:  its first bit in the window
  * @count:  its length
  * @flags:  SOSNAP_BIO_*
+ * @parked: jiffies when it first waited for space
  */
 struct sosnap_bio {
 	struct sosnap_snap *snap;
@@ -372,6 +376,7 @@ struct sosnap_bio {
 	u8 first;
 	u8 count;
 	u8 flags;
+	unsigned long parked;
 	struct work_struct work;
 };
 

@@ -93,4 +93,39 @@ start=$SECONDS
 same "waiting ends with no-space" 0 $?
 at_least "after the time that was set" 1 $((SECONDS - start))
 ok "and the store goes on" "$BLK" check $dm/st-a 0 800 zero
+
+# Every write waits for its own time, not for the rest of what an earlier one
+# was given: first nothing is left, not even what merged records let go.
+store_down
+store_up error_if_no_space
+snap_up a
+at=0 more=1
+for ((i = 0; i < 20 && more > 0; i++)); do
+	must message checkpoint
+	more=$("$BLK" each $dm/st-a $((at * 8)) 8 8 $((8000 - at)) 6 until-full)
+	at=$((at + more))
+done
+same "the store is full to the last block" 0 "$more"
+store_down
+store_up queue_if_no_space no_space_timeout 6
+snap_up a b
+must "$BLK" discard $dm/st-b 0 8192
+ok "a write waits for a checkpoint that makes room" "$BLK" write $dm/st-a $((at * 8)) 8 6
+sleep 3
+"$BLK" each $dm/st-a $((at * 8 + 8)) 8 8 $((8000 - at)) 6 until-full > "$tmp/waiter" 2>&1 &
+waiter=$!
+for ((i = 0; i < 300; i++)); do
+	[ "$(store_field 1)" != full ] || break
+	sleep 0.1
+done
+start=$SECONDS
+same "a later one finds the store full" full "$(store_field 1)"
+for ((i = 0; i < 40; i++)); do
+	kill -0 "$waiter" 2> /dev/null || break
+	must message checkpoint	# wakes it in vain
+	sleep 1
+done
+at_most "being woken again and again does not make it wait for ever" 39 "$i"
+ok "it ends with no-space" wait "$waiter"
+at_least "after a time of its own" 5 $((SECONDS - start))
 finish
