@@ -147,6 +147,10 @@ u32 sosnap_catalog_count(const struct sosnap_catalog *c, u32 type)
 	return n;
 }
 
+/*
+ * In the kernel this does not fail: a change that puts several entries could
+ * not take the first ones back.
+ */
 static struct sosnap_entry *insert(struct sosnap_catalog *c, u32 type, u32 id)
 {
 	u32 i = place(c, type, id);
@@ -154,7 +158,8 @@ static struct sosnap_entry *insert(struct sosnap_catalog *c, u32 type, u32 id)
 
 	if (c->nr == c->max) {
 		u32 max = c->max ? c->max * 2 : 64;
-		struct sosnap_entry **more = kvmalloc_array(max, sizeof(*more), GFP_NOIO);
+		struct sosnap_entry **more = kvmalloc_array(max, sizeof(*more),
+							    GFP_NOIO | __GFP_NOFAIL);
 
 		if (!more)
 			return NULL;
@@ -164,7 +169,7 @@ static struct sosnap_entry *insert(struct sosnap_catalog *c, u32 type, u32 id)
 		c->entry = more;
 		c->max = max;
 	}
-	e = kzalloc(sizeof(*e), GFP_NOIO);
+	e = kzalloc(sizeof(*e), GFP_NOIO | __GFP_NOFAIL);
 	if (!e)
 		return NULL;
 	e->type = type;

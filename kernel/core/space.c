@@ -414,7 +414,8 @@ static int view_load(struct sosnap_space *sp, u32 region)
 
 	if (rg->view)
 		return 0;
-	v = kvmalloc(sizeof(*v), GFP_NOIO);
+	/* a page; a checkpoint that failed for it would end all writes */
+	v = kmalloc(sizeof(*v), GFP_NOIO | __GFP_NOFAIL);
 	if (!v)
 		return -ENOMEM;
 	v->outstanding = 0;

@@ -269,7 +269,8 @@ out:
  */
 int sosnap_super_write(struct sosnap_io *io, const struct sosnap_super *s)
 {
-	struct sosnap_disk_super *d = kmalloc(sizeof(*d), GFP_NOIO);
+	/* a page; a checkpoint that failed for it would end all writes */
+	struct sosnap_disk_super *d = kmalloc(sizeof(*d), GFP_NOIO | __GFP_NOFAIL);
 	u64 place[2] = { SOSNAP_SUPER_BLK0, SOSNAP_SUPER_BLK1 };
 	int r, i;
 

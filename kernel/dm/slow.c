@@ -219,17 +219,14 @@ static int claim_place(struct sosnap_snap *snap, struct claim *c)
 	if (c->based)
 		return 0;
 	r = sosnap_space_get(store, c->count, &c->place, &len);
-	if (!r) {
-		r = sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len),
-					    c->place - c->first);
-		if (r)
-			sosnap_space_put(store, c->place, len);
-	}
-	if (r)
+	if (r) {
 		unclaim(snap, c, 0);
-	else if (len < c->count)
+		return r;
+	}
+	sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len), c->place - c->first);
+	if (len < c->count)
 		unclaim(snap, c, len);
-	return r;
+	return 0;
 }
 
 static void claim_done(struct sosnap_snap *snap, struct claim *c, bool ok)

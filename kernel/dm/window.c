@@ -341,9 +341,8 @@ void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit)
  * held or have an older place, so the segment goes behind those of older places
  * only for bits that no other segment names: their bits are cleared there.
  * Context: may sleep; nobody else adds segments to blocks of @mask.
- * Return: 0 or -ENOMEM.
  */
-int sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base)
+void sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base)
 {
 	struct sosnap_spill *old, *s;
 	u64 used;
@@ -354,9 +353,8 @@ retry:
 	old = rcu_dereference(w->spill);
 	room = (old ? old->nr : 0) + 1;
 	rcu_read_unlock();
-	s = kmalloc(struct_size(s, seg, room), GFP_NOIO);
-	if (!s)
-		return -ENOMEM;
+	/* at most a KiB, and an error would be one of the guest's disk */
+	s = kmalloc(struct_size(s, seg, room), GFP_NOIO | __GFP_NOFAIL);
 	spin_lock_irq(&w->lock);
 	old = rcu_dereference_protected(w->spill, lockdep_is_held(&w->lock));
 	if ((old ? old->nr : 0) + 1 > room) {
@@ -377,7 +375,6 @@ retry:
 	spin_unlock_irq(&w->lock);
 	if (old)
 		kfree_rcu(old, rcu);
-	return 0;
 }
 
 /**
@@ -492,10 +489,9 @@ static int load_object(struct sosnap_snap *snap, const struct sosnap_tree *t, u3
 }
 
 /* Give the held blocks of a window being loaded their places. */
-static int place_all(struct sosnap_snap *snap, struct sosnap_window *w)
+static void place_all(struct sosnap_snap *snap, struct sosnap_window *w)
 {
 	u64 left = w->held;
-	int r;
 
 	while (left) {
 		u32 bit = __ffs64(left), i;
@@ -508,13 +504,10 @@ static int place_all(struct sosnap_snap *snap, struct sosnap_window *w)
 			w->base = base;
 			w->based = mask;
 		} else {
-			r = sosnap_window_add_spill(snap, w, mask, base);
-			if (r)
-				return r;
+			sosnap_window_add_spill(snap, w, mask, base);
 		}
 		left &= ~mask;
 	}
-	return 0;
 }
 
 /* Put what was found into the map; w is used up or freed. */
@@ -522,7 +515,7 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 			 struct sosnap_window *w)
 {
 	void *entry;
-	int r = 0;
+	int r;
 
 	if (!held && !zero) {
 		entry = xa_mk_value(SOSNAP_WINDOW_GOLD);
@@ -532,11 +525,10 @@ static int insert_window(struct sosnap_snap *snap, u64 index, u64 held, u64 own,
 		w->held = held;
 		w->own = own;
 		w->zero = zero;
-		r = place_all(snap, w);
+		place_all(snap, w);
 		entry = w;
 	}
-	if (!r)
-		r = slot_store(snap, index, entry, GFP_NOIO);
+	r = slot_store(snap, index, entry, GFP_NOIO | __GFP_NOFAIL);
 	if (r || entry != w)
 		window_free(snap, w);
 	return r;

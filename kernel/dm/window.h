@@ -138,7 +138,7 @@ int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
 bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);
 void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit);
-int sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base);
+void sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base);
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
 			u32 count, u64 store, bool based, bool ok);
 void sosnap_window_unreserve(struct sosnap_store *store);

@@ -79,6 +79,7 @@ static inline u64 div_u64_rem(u64 a, u32 b, u32 *rem) { *rem = a % b; return a /
 
 #define GFP_KERNEL 0
 #define GFP_NOIO 0
+#define __GFP_NOFAIL 0
 typedef unsigned int gfp_t;
 static inline void *kmalloc(size_t n, gfp_t gfp) { (void)gfp; return malloc(n); }
 static inline void *kzalloc(size_t n, gfp_t gfp) { (void)gfp; return calloc(1, n); }
