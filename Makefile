@@ -3,6 +3,8 @@
 # make            dm-sosnap.ko for every installed set of kernel headers, and the tool
 # make check      set-up, build, all tests (root for the set-up only); what CI runs
 # make quick      what needs neither root nor a kernel: unit, tool and style checks
+# make soak       the long runs, from new seeds: SOAK_SECONDS=14400 (scripts/soak)
+# make check-debug  the suite on kernels that watch memory, locks and races: DEBUG_KERNELS="kasan kcsan"
 # make bench-scale  two CPUs beside one, and beside dm-linear
 # make bench-latency  overwrites during a checkpoint of a million records
 # make demo       many guests from one gold image, in a virtual machine
@@ -18,12 +20,13 @@ SHELL := /bin/bash
 KERNELS ?= 6.1 6.12
 DESTDIR ?=
 RELEASE ?= $(shell uname -r)
+DEBUG_KERNELS ?= kasan kcsan
 
 build := $(CURDIR)/build
 check := $(build)/check
 
-.PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm quick style demo bench bench-scale bench-latency \
-	install install-module install-tool clean FORCE
+.PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm check-debug soak \
+	quick style demo bench bench-scale bench-latency install install-module install-tool clean FORCE
 
 all: modules tool
 
@@ -81,6 +84,21 @@ check: setup
 	$(MAKE) --no-print-directory check-vm && \
 	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
 	scripts/ktap-sum $(check)/*.ktap
+
+# Not part of check: the kernels are built once, the suite takes long on them.
+check-debug: setup tool programs
+	@mkdir -p $(check) && rm -f $(check)/debug-*.ktap
+	@for variant in $(DEBUG_KERNELS); do \
+		kernel=$$(scripts/build-debug-kernel $$variant) && scripts/build-modules "$$kernel" || exit 1; \
+		echo "testing under $${kernel##*/vmlinuz-}"; \
+		SOSNAP_SLOWER=10 SOSNAP_SUITE_TIMEOUT=20000 tests/vm/run-suite --log-dir $(check)/$$variant \
+			"$$kernel" $(T) > $(check)/debug-$$variant.ktap || true; \
+		grep -E '^(not )?ok' $(check)/debug-$$variant.ktap || true; \
+	done
+	@scripts/ktap-sum $(DEBUG_KERNELS:%=$(check)/debug-%.ktap)
+
+soak: setup
+	@scripts/soak
 
 quick:
 	@rm -f $(check)/*.ktap
