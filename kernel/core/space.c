@@ -183,7 +183,7 @@ static u64 summary_blk(u32 summary, u32 slot)
 static int verify(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic, u64 owner)
 {
 	const struct sosnap_disk_header *h = buf->data;
-	bool verified = *buf->verified;
+	bool verified = READ_ONCE(*buf->verified);
 
 	if (le32_to_cpu(h->magic) != magic)
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_MAGIC, buf->blk, magic);
@@ -197,7 +197,8 @@ static int verify(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic, u64 o
 	if (le64_to_cpu(h->owner) != owner)
 		return sosnap_fault_set(&io->fault, SOSNAP_FAULT_BLOCK_OWNER, buf->blk,
 					le64_to_cpu(h->owner));
-	*buf->verified = true;
+	/* others may be doing the same */
+	WRITE_ONCE(*buf->verified, true);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ static void pass_down(void *ctx, u64 blk, u32 len)
 {
 	struct sosnap_store *store = ctx;
 
-	if (store->opt.no_discard_passdown || !bdev_max_discard_sectors(store->bdev))
+	if (READ_ONCE(store->opt.no_discard_passdown) || !bdev_max_discard_sectors(store->bdev))
 		return;
 	/* a hint: the blocks are free whether the device takes it or not */
 	blkdev_issue_discard(store->bdev, blk * SOSNAP_BLOCK_SECTORS,
@@ -137,6 +137,7 @@ static void counts_start(struct sosnap_store *store)
 static void counts_done(struct sosnap_store *store)
 {
 	struct sosnap_snap *snap;
+	u64 removing;
 
 	spin_lock_irq(&store->log_lock);
 	list_for_each_entry(snap, &store->snaps, list) {
@@ -150,7 +151,9 @@ static void counts_done(struct sosnap_store *store)
 	store->data_blocks = store->meta.super.data_blocks;
 	store->merging_blocks = 0;
 	spin_unlock_irq(&store->log_lock);
-	sosnap_reap_pending(&store->meta, &store->removing);
+	/* the sum at once: who waits for a removal must not see it begin at 0 */
+	sosnap_reap_pending(&store->meta, &removing);
+	WRITE_ONCE(store->removing, removing);
 }
 
 static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *batch)

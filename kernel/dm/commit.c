@@ -93,7 +93,7 @@ static bool __commit_take(struct sosnap_store *store)
 	u32 extra = 0, n = log->end - log->committing;
 
 	lockdep_assert_held(&store->log_lock);
-	if (c->in_flight || store->state != SOSNAP_STORE_RW)
+	if (c->in_flight || !sosnap_writable(store))
 		return false;
 	list_for_each_entry(rq, &c->requests, list) {
 		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
@@ -271,12 +271,14 @@ static void commit_timer(struct work_struct *work)
 int sosnap_commit_flush(struct sosnap_store *store, struct bio *bio)
 {
 	struct sosnap_commit *c = &store->commit;
+	enum sosnap_store_state state;
 	bool go;
 
 	spin_lock_irq(&store->log_lock);
+	state = READ_ONCE(store->state);
 	if ((store->log.end == store->log.committing && !c->in_flight) ||
-	    unlikely(store->state != SOSNAP_STORE_RW)) {
-		bool lost = store->state == SOSNAP_STORE_FAILED;
+	    unlikely(state != SOSNAP_STORE_RW)) {
+		bool lost = state == SOSNAP_STORE_FAILED;
 
 		spin_unlock_irq(&store->log_lock);
 		if (unlikely(lost))

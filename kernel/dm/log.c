@@ -243,16 +243,14 @@ void sosnap_log_copy(const struct sosnap_log_chunk *c, u32 off, u32 nr,
 int sosnap_log_batch(struct sosnap_store *store, u64 to, struct sosnap_batch *batch)
 {
 	struct sosnap_log *log = &store->log;
-	struct sosnap_log_chunk *c;
+	struct sosnap_log_chunk *c = list_first_entry(&log->chunks, struct sosnap_log_chunk, list);
 	u64 pos = log->first;
 	int r;
 
 	/* the oldest chunks belong to the checkpoint; writers only add behind them */
-	list_for_each_entry(c, &log->chunks, list) {
+	for (;;) {
 		u32 i = log->merged > pos ? log->merged - pos : 0;
 
-		if (pos >= to)
-			break;
 		for (; i < SOSNAP_LOG_CHUNK && pos + i < to; i++) {
 			const struct sosnap_disk_record *d = &c->record[i];
 			bool map = sosnap_record_type(d) == SOSNAP_RECORD_MAP;
@@ -264,9 +262,12 @@ int sosnap_log_batch(struct sosnap_store *store, u64 to, struct sosnap_batch *ba
 				return r;
 		}
 		pos += SOSNAP_LOG_CHUNK;
+		/* what follows the last one is not ours to look at */
+		if (pos >= to)
+			return 0;
+		c = list_next_entry(c, list);
 		cond_resched();
 	}
-	return 0;
 }
 
 /**

@@ -40,8 +40,10 @@ static int number(struct call *c, const char *s, u64 *v)
 
 static void counts(struct sosnap_store *store)
 {
-	store->nr_snapshots = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT);
-	store->nr_golds = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD);
+	WRITE_ONCE(store->nr_snapshots,
+		   sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT));
+	WRITE_ONCE(store->nr_golds,
+		   sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD));
 }
 
 /*
@@ -465,7 +467,7 @@ static int stats(struct call *c)
 	spin_lock_irq(&store->log_lock);
 	DMEMIT("log_records=%llu\nlog_chunks=%u\ncommit_durable=%llu\ncheckpointed=%llu\n",
 	       store->log.end - store->log.merged, store->log.nr_chunks,
-	       store->commit.durable, store->checkpointed);
+	       store->commit.durable, READ_ONCE(store->checkpointed));
 	spin_unlock_irq(&store->log_lock);
 	DMEMIT("map_kib=%llu\nstretches=%u\nmap_peak_kib=%lu\n", sosnap_map_kib(&store->map_bytes),
 	       READ_ONCE(store->stretch.nr), DIV_ROUND_UP(READ_ONCE(store->map_peak), 1024));

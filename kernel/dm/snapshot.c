@@ -41,9 +41,8 @@ void sosnap_snap_fence(struct sosnap_snap *snap)
 {
 	struct sosnap_fault *f = &snap->store->io.fault;
 
-	if (snap->fenced)
+	if (xchg(&snap->fenced, true))
 		return;
-	WRITE_ONCE(snap->fenced, true);
 	DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
 	      snap->store->meta.super.name, snap->id, f->blk, sosnap_fault_text(f->what),
 	      sosnap_fault_name(f->what));
@@ -450,7 +449,7 @@ static int open_devices(struct dm_target *ti, struct snap_target *t, char **argv
 		ti->error = "device under the store cannot be opened";
 		goto bad_store;
 	}
-	if ((*store)->state == SOSNAP_STORE_FAILED) {
+	if (READ_ONCE((*store)->state) == SOSNAP_STORE_FAILED) {
 		ti->error = "store has failed: deactivate it, check the device, activate it again";
 		r = -EIO;
 	} else {

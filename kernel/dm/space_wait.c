@@ -37,13 +37,14 @@ u64 sosnap_space_left(struct sosnap_store *store)
 
 static void check_low(struct sosnap_store *store, u64 left)
 {
-	bool low = left < store->opt.low_water;
+	u64 water = READ_ONCE(store->opt.low_water);
+	bool low = left < water;
 
 	if (low != store->low) {
 		store->low = low;
 		if (low) {
 			DMWARN("%s: low on space: free_blocks=%llu low_water=%llu",
-			       store->meta.super.name, left, store->opt.low_water);
+			       store->meta.super.name, left, water);
 			schedule_work(&store->event);
 		}
 	}
@@ -295,7 +296,8 @@ static blk_status_t refusal(struct sosnap_snap *snap)
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 {
 	struct sosnap_store *store = snap->store;
-	bool gain = would_free(store), fail, full;
+	bool gain = would_free(store), errors = READ_ONCE(store->opt.error_if_no_space);
+	bool fail, full;
 	blk_status_t status = BLK_STS_OK;
 
 	spin_lock_irq(&store->parked_lock);
@@ -308,8 +310,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	full = !gain && !store->full;
 	if (full)
 		WRITE_ONCE(store->full, true);
-	fail = !sosnap_writable(store) || snap->suspending ||
-	       (!gain && store->opt.error_if_no_space);
+	fail = !sosnap_writable(store) || snap->suspending || (!gain && errors);
 	if (fail)
 		status = refusal(snap);
 	else
@@ -317,7 +318,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	spin_unlock_irq(&store->parked_lock);
 	if (full) {
 		DMWARN("%s: out of space: first writes %s", store->meta.super.name,
-		       store->opt.error_if_no_space ? "fail" : "wait");
+		       errors ? "fail" : "wait");
 		schedule_work(&store->event);
 	}
 	if (fail) {

@@ -24,7 +24,7 @@ static const char *store_state(struct sosnap_store *store)
 void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int maxlen)
 {
 	struct sosnap_super *s = &store->meta.super;
-	u64 data, journal, records, fixed, reserve;
+	u64 data, journal, records, fixed, reserve, nodes = READ_ONCE(s->node_blocks);
 	unsigned int sz = 0;
 
 	spin_lock_irq(&store->log_lock);
@@ -37,9 +37,9 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	reserve = sosnap_meta_reserve(&store->meta, records);
 	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu",
 	       store_state(store), s->name, store->io.uuid,
-	       data + s->node_blocks + fixed, s->nr_blocks, data, s->node_blocks + fixed,
+	       data + nodes + fixed, s->nr_blocks, data, nodes + fixed,
 	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
-	       store->nr_snapshots, store->nr_golds,
+	       READ_ONCE(store->nr_snapshots), READ_ONCE(store->nr_golds),
 	       sosnap_map_kib(&store->map_bytes), READ_ONCE(store->removing));
 }
 

@@ -409,12 +409,22 @@ static int store_map(struct dm_target *ti, struct bio *bio)
 	return DM_MAPIO_KILL;
 }
 
+/* Who looks at an option while it changes may find either value. */
+static void options_take(struct sosnap_options *to, const struct sosnap_options *from)
+{
+	WRITE_ONCE(to->error_if_no_space, from->error_if_no_space);
+	WRITE_ONCE(to->no_discard_passdown, from->no_discard_passdown);
+	WRITE_ONCE(to->no_space_timeout, from->no_space_timeout);
+	WRITE_ONCE(to->map_memory, from->map_memory);
+	WRITE_ONCE(to->low_water, from->low_water);
+}
+
 static int store_preresume(struct dm_target *ti)
 {
 	struct store_target *t = ti->private;
 	struct sosnap_store *store = t->store;
 
-	store->opt = t->opt;
+	options_take(&store->opt, &t->opt);
 	mutex_lock(&store->list_lock);
 	store->ti = ti;
 	mutex_unlock(&store->list_lock);
@@ -436,7 +446,7 @@ static void store_postsuspend(struct dm_target *ti)
 	if (idle)
 		WRITE_ONCE(store->stopping, true);
 	mutex_unlock(&store->list_lock);
-	if (store->state == SOSNAP_STORE_RW)
+	if (sosnap_writable(store))
 		sosnap_checkpoint_all(store, idle);
 }
 

@@ -334,7 +334,7 @@ struct sosnap_snap {
 	u64 sectors;
 	u64 gold_sectors;
 	u32 gold_id;
-	bool fenced;
+	int fenced;			/* set once, read by anybody */
 	bool suspending;		/* nothing may be parked any more ... */
 	bool noflush;			/* ... but is requeued */
 	bool suspended;			/* no I/O; list_lock */

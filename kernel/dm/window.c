@@ -49,7 +49,7 @@ static void window_free_rcu(struct rcu_head *rcu)
 
 static long map_limit(struct sosnap_store *store)
 {
-	return min_t(u64, (u64)store->opt.map_memory << 20, LONG_MAX);
+	return min_t(u64, (u64)READ_ONCE(store->opt.map_memory) << 20, LONG_MAX);
 }
 
 /* Where eviction begins, so that writers find room while it goes on. */
