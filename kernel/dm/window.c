@@ -172,7 +172,8 @@ u32 sosnap_window_spilled(const struct sosnap_view_of *v, u32 bit, u64 *store)
 	u32 i;
 
 	for (i = 0; v->spill && i < v->spill->nr; i++) {
-		u64 mask = v->spill->seg[i].mask & v->held & ~v->based;
+		/* once: placed() takes bits off meanwhile, all of a write's at once */
+		u64 mask = READ_ONCE(v->spill->seg[i].mask) & v->held & ~v->based;
 
 		if (mask >> bit & 1) {
 			*store = v->spill->seg[i].base + bit;
@@ -201,7 +202,7 @@ static void placed(struct sosnap_window *w, u64 mask, bool based, u64 base)
 	w->based &= ~mask;
 	for (i = 0; s && i < s->nr; i++)
 		if (s->seg[i].base != base)
-			s->seg[i].mask &= ~mask;
+			WRITE_ONCE(s->seg[i].mask, s->seg[i].mask & ~mask);
 }
 
 /*
