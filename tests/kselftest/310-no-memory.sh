@@ -1,0 +1,196 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+#
+# Allocations that fail, one after the other, in every call that comes from
+# outside: loading the module, activating store and snapshot, messages, suspending,
+# reading and writing. Each ends in a clean error or in success, and the next one
+# without a fault succeeds. Then a tenth of all allocations that the module causes
+# fails, in its workers too, while a model runs: no guest notices.
+#
+# Needs a kernel with fault injection: scripts/build-debug-kernel kasan.
+. "$(dirname "$0")/lib.sh"
+needs
+NOMEM=$SOSNAP_TOP/build/tests/nomem
+debugfs=/sys/kernel/debug
+if [ ! -w /proc/thread-self/fail-nth ] || [ ! -d $debugfs/failslab ] ||
+	[ ! -d $debugfs/fail_page_alloc ]; then
+	skip "this kernel has no fault injection"
+fi
+
+fault_set() # FILE VALUE
+{
+	for dir in failslab fail_page_alloc; do
+		[ ! -e "$debugfs/$dir/$1" ] || echo "$2" > "$debugfs/$dir/$1"
+	done
+}
+
+# Which allocations can fail at all: those that may wait, too.
+fault_set probability 0
+fault_set ignore-gfp-wait N
+fault_set verbose 0
+echo N > $debugfs/fail_page_alloc/ignore-gfp-highmem
+echo 0 > $debugfs/fail_page_alloc/min-order
+trap 'fault_set probability 0; cleanup' EXIT
+
+# each TEXT UNDO CALL...: every allocation of the call fails once
+each()
+{
+	local text=$1 faults
+
+	shift
+	ok "$text" "$NOMEM" "$@"
+	faults=$(< "$tmp/ok.out")
+	echo "# faults, of which it survived, errors: $faults"
+	at_least "... with faults" 1 "${faults%% *}"
+}
+
+# no_leaks TEXT: what the kernel itself loses when it has no memory is not ours to
+# report; what has one of our functions in its trace is, also of a module unloaded
+no_leaks()
+{
+	local leaks=$debugfs/kmemleak
+
+	[ -w $leaks ] || return 0
+	echo scan > $leaks
+	sleep 6
+	echo scan > $leaks
+	cat $leaks > "$tmp/leaks"
+	echo "# $(grep -c '^unreferenced' "$tmp/leaks") unreferenced objects, ours or not"
+	not_ok "$1: nothing of ours has leaked" grep -qE 'sosnap|0xffffffffa0' "$tmp/leaks" ||
+		head -n 100 "$tmp/leaks"
+	echo clear > $leaks
+}
+
+# --- the module --------------------------------------------------------------------
+
+module=${SOSNAP_MODULE:-$SOSNAP_TOP/build/$(uname -r)/dm-sosnap.ko}
+if [ -r "$module" ]; then
+	must rmmod dm_sosnap
+	each "loading the module" "rmmod dm_sosnap" module "$module"
+	must insmod "$module"
+	no_leaks "module"
+fi
+
+# --- a store whose journal has something to replay ---------------------------------
+
+setup 8M 12M
+size=$(sectors_of "$low")
+for name in a b; do
+	snap_new "$name" 65536 > /dev/null
+	snap_up "$name"
+	must "$BLK" each "$dm/st-$name" 0 8 16 200 1 dsync
+	must "$BLK" each "$dm/st-$name" 8 8 1024 20 2 flush
+done
+image=$(scratch 1 12M)
+crash_image "$image"
+crash_to "$image"
+
+# The image as it was, for the next try.
+spare=$(new_loop 12M)
+must dd if="$image" of="$spare" bs=1M count=12 oflag=direct status=none
+must dmsetup create st --notable
+each "activating a store that was not closed" \
+	"dmsetup clear st && dd if=$spare of=$image bs=1M count=12 oflag=direct status=none" \
+	table st "$size" sosnap-store "$low"
+must dmsetup remove st
+store_up low_water 100
+must dmsetup create st-a --notable
+table=$(snap_table a)
+each "activating a snapshot" "dmsetup clear st-a" \
+	table st-a "$(echo "$table" | cut -d' ' -f2)" sosnap "$(echo "$table" | cut -d' ' -f4-)"
+must dmsetup remove st-a
+snap_up a
+ok "what was durable is there" "$BLK" check $dm/st-a 0 8 1
+ok "all of it" "$BLK" check $dm/st-a 8 8 2
+
+# --- messages ----------------------------------------------------------------------
+
+msg="dmsetup message st 0"
+each "create" "$msg remove x" message st "create x g 8"
+each "create of several" "$msg remove x y z" message st "create x g 8 y g 16 z g 24"
+must message create x g 8
+each "remove" "$msg create x g 8" message st "remove x"
+message create x g 8 2> /dev/null
+each "rename" "$msg rename y x" message st "rename x y"
+each "set" "$msg set x auto 1" message st "set x auto 0"
+each "gold_add" "$msg gold_remove h" message st "gold_add h 8 00000000 -"
+must message gold_add h 8 00000000 -
+each "gold_remove" "$msg gold_add h 8 00000000 -" message st "gold_remove h"
+each "list" true message st "list snapshot"
+each "show" true message st "show a"
+each "stats" true message st stats
+write="$BLK each $dm/st-a 1600 8 24 4 3"
+each "commit" "$write" message st commit
+each "checkpoint" "$write; $BLK discard $dm/st-a 1600 64" message st checkpoint
+each "drop_maps" true message st drop_maps
+
+# --- suspending, reading, writing ----------------------------------------------------
+
+each "suspending a snapshot" "dmsetup resume st-a" suspend st-a
+each "resuming it" "dmsetup suspend st-a" resume st-a
+must dmsetup resume st-a
+each "suspending the store" "dmsetup resume st" suspend st
+must dmsetup resume st
+same "the store has not failed" rw "$(store_field 1)"
+each "a read of a map that is not loaded" true read $dm/st-a 24576 8 512
+each "a first write" true write $dm/st-a 24576 8 512
+each "a write of part of a block" true write $dm/st-a 24593 1 512
+each "of more than a window" true write $dm/st-a 32768 768 1024
+each "an overwrite" true write $dm/st-a 0 8 0
+each "a read of many blocks" true read $dm/st-a 0 128 0
+must message drop_maps
+snap_up b
+ok "a neighbour is what it was" "$BLK" check $dm/st-b 0 8 1
+snap_down a
+message remove x 2> /dev/null
+must message remove a
+ok "a removal ends" wait_removed
+store_down
+ok "the store is clean" store_check
+no_leaks "calls"
+
+# --- in the workers ----------------------------------------------------------------
+
+if [ ! -e $debugfs/failslab/require-start ]; then
+	echo "# this kernel cannot tell who allocates"
+	finish
+fi
+store_up
+snap_new m
+snap_up m
+text=$(cat /sys/module/dm_sosnap/sections/.text)
+bytes=$(awk '$1 == "dm_sosnap" { print $2 }' /proc/modules)
+fault_set require-start "$text"
+fault_set require-end "$(printf '0x%x' $((text + bytes)))"
+fault_set stacktrace-depth 32
+fault_set times -1
+fault_set probability 10
+(
+	n=0
+	while sleep 0.2; do
+		n=$((n + 1))
+		message checkpoint
+		message drop_maps
+		message create "x$n" g 8
+		message remove "x$((n - 1))"
+	done
+) > /dev/null 2>&1 &
+stress=$!
+ok "no guest notices" "$MODEL" run $dm/st-m --model "$tmp/m" --gold-sectors "$gold_sectors" \
+	--seed 1 --threads 4 --ops 60
+cat "$tmp/ok.out"
+kill "$stress"
+wait "$stress" 2> /dev/null
+same "the store has not failed" rw "$(store_field 1)"
+ok "a checkpoint goes through" message checkpoint
+fault_set probability 0
+must message drop_maps
+ok "everything is as the model says" "$MODEL" verify $dm/st-m --model "$tmp/m"
+for name in $(message list snapshot | awk '$2 ~ /^x/ { print $2 }'); do
+	must message remove "$name"
+done
+ok "removals end" wait_removed
+store_down
+no_leaks "workers"
+finish

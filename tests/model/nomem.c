@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nomem - one system call, over and over, each time with another allocation failing.
+ *
+ *	nomem UNDO module FILE			load a module
+ *	nomem UNDO table NAME SECTORS TARGET ARGS	load a table into a dm device
+ *	nomem UNDO message NAME MESSAGE		send a message to a dm device
+ *	nomem UNDO suspend|resume NAME
+ *	nomem UNDO read|write DEV SECTOR COUNT STEP	the next time STEP further on
+ *
+ * The kernel's /proc/thread-self/fail-nth makes the first allocation of the call
+ * fail, then the second, and so on, until a run gets by without one. That run
+ * has to succeed; the others may do either. UNDO is a shell command that is run
+ * after each call that has succeeded.
+ *
+ * Prints "<faults> <calls that succeeded all the same> <errors>". Exit status: 0,
+ * 1 with the reason on stderr, 4 when the kernel has no fault injection.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/dm-ioctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dev.h"
+#include "pattern.h"
+
+#define MOST	20000U
+
+struct call {
+	struct dm_ioctl h;
+	union {
+		struct dm_target_spec spec;
+		struct dm_target_msg msg;
+		char room[4096];
+	} u;
+};
+
+static int control;
+
+static int dm(unsigned long request, const char *name, uint32_t flags, struct call *c,
+	      size_t bytes)
+{
+	c->h.version[0] = DM_VERSION_MAJOR;
+	c->h.data_size = sizeof(*c);
+	c->h.data_start = offsetof(struct call, u);
+	c->h.flags = flags;
+	c->h.target_count = bytes ? 1 : 0;
+	snprintf(c->h.name, sizeof(c->h.name), "%s", name);
+	return ioctl(control, request, c);
+}
+
+static void words(char *to, const char *from)
+{
+	if (strlen(from) > 2048)
+		fail("too long: %s", from);
+	strcpy(to, from);
+}
+
+struct job {
+	char **argv;
+	int fd;
+	uint64_t sector;
+	uint8_t *buf;
+	struct call c;
+};
+
+static int fd_of(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	if (fd < 0)
+		fail("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* Whatever is not the call itself is done here, before. */
+static void prepare(struct job *j)
+{
+	char **a = j->argv;
+
+	memset(&j->c, 0, sizeof(j->c));
+	if (!strcmp(a[0], "table")) {
+		j->c.u.spec.length = number(a[2]);
+		snprintf(j->c.u.spec.target_type, sizeof(j->c.u.spec.target_type), "%s", a[3]);
+		words((char *)(&j->c.u.spec + 1), a[4]);
+	} else if (!strcmp(a[0], "message")) {
+		words(j->c.u.msg.message, a[2]);
+	}
+}
+
+static int once(struct job *j)
+{
+	char **a = j->argv;
+	size_t bytes;
+
+	if (!strcmp(a[0], "module"))
+		return syscall(SYS_finit_module, j->fd, "", 0);
+	if (!strcmp(a[0], "table"))
+		return dm(DM_TABLE_LOAD, a[1], 0, &j->c, 1);
+	if (!strcmp(a[0], "message"))
+		return dm(DM_TARGET_MSG, a[1], 0, &j->c, 0);
+	if (!strcmp(a[0], "suspend"))
+		return dm(DM_DEV_SUSPEND, a[1], DM_SUSPEND_FLAG, &j->c, 0);
+	if (!strcmp(a[0], "resume"))
+		return dm(DM_DEV_SUSPEND, a[1], 0, &j->c, 0);
+	bytes = number(a[3]) * SECTOR;
+	if (!strcmp(a[0], "read"))
+		return pread(j->fd, j->buf, bytes, j->sector * SECTOR) == (ssize_t)bytes ? 0 : -1;
+	return pwrite(j->fd, j->buf, bytes, j->sector * SECTOR) == (ssize_t)bytes ? 0 : -1;
+}
+
+static void open_all(struct job *j)
+{
+	char **a = j->argv;
+
+	j->fd = -1;
+	if (!strcmp(a[0], "module")) {
+		j->fd = fd_of(a[1], O_RDONLY);
+	} else if (!strcmp(a[0], "read") || !strcmp(a[0], "write")) {
+		j->fd = fd_of(a[1], O_RDWR | O_DIRECT);
+		j->sector = number(a[2]);
+		j->buf = dev_buffer(number(a[3]) * SECTOR);
+		memset(j->buf, 0x5a, number(a[3]) * SECTOR);
+	} else {
+		control = fd_of("/dev/mapper/control", O_RDWR);
+	}
+}
+
+/* Return: the error of the call; set hit if an allocation was made to fail. */
+static int with_fault(struct job *j, int nth, unsigned int n, bool *hit)
+{
+	char text[16] = "";
+	int r, error;
+
+	prepare(j);
+	if (dprintf(nth, "%u", n) < 0)
+		fail("fail-nth: %s", strerror(errno));
+	r = once(j);
+	error = r ? errno : 0;
+	if (pread(nth, text, sizeof(text) - 1, 0) < 0)
+		fail("fail-nth: %s", strerror(errno));
+	*hit = !atoi(text);
+	if (!*hit)
+		dprintf(nth, "0");
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int args;
+	} kinds[] = {
+		{ "module", 2 }, { "table", 5 }, { "message", 3 }, { "suspend", 2 },
+		{ "resume", 2 }, { "read", 5 }, { "write", 5 },
+	};
+	unsigned int n, ok = 0, seen[256] = { 0 };
+	struct job j = { .argv = argv + 2 };
+	bool known = false, hit = true;
+	int nth, error;
+
+	for (n = 0; argc > 2 && n < sizeof(kinds) / sizeof(kinds[0]); n++)
+		known |= !strcmp(argv[2], kinds[n].name) && argc == kinds[n].args + 2;
+	if (!known)
+		fail("see the head of nomem.c");
+	nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (nth < 0)
+		return 4;
+	open_all(&j);
+	for (n = 1; n < MOST; n++) {
+		error = with_fault(&j, nth, n, &hit);
+		seen[error & 255]++;
+		if (!error) {
+			ok += hit;
+			if (system(argv[1]))
+				fail("fault %u: %s has failed", n, argv[1]);
+		}
+		if (!hit)
+			break;
+		if ((!strcmp(argv[2], "read") || !strcmp(argv[2], "write")))
+			j.sector += number(argv[6]);
+	}
+	if (hit)
+		fail("%u faults, and still no end", n);
+	if (error)
+		fail("without a fault, after %u: %s", n - 1, strerror(error));
+	printf("%u %u", n - 1, ok);
+	for (error = 1; error < 256; error++)
+		if (seen[error])
+			printf(" %s=%u", strerrorname_np(error), seen[error]);
+	putchar('\n');
+	return 0;
+}
