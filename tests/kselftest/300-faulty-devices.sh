@@ -1,0 +1,409 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 600
+#
+# Devices that fail, in each phase: an error of the gold image fails that read
+# alone; an error of the store's data fails that request alone, and its block
+# stays what it was; a commit or checkpoint that cannot be written makes the store
+# "failed", with an event, and reads go on. When the device has healed and the
+# store is activated again, nothing that a flush acknowledged is lost, and no
+# block has leaked.
+#
+# Each device lies on a dm device whose table is replaced under I/O: linear, with
+# a hole (dm-error), failing writes (dm-flakey), or slow (dm-delay).
+. "$(dirname "$0")/lib.sh"
+needs
+for target in flakey delay; do
+	modprobe -q "dm-$target"
+	dmsetup targets | grep -q "^$target " || skip "this kernel has no dm-$target"
+done
+
+# --- devices that can be made to fail -------------------------------------------
+
+swap() # NAME TABLE
+{
+	must dmsetup suspend --noflush --nolockfs "$1"
+	must dmsetup load "$1" --table "$2"
+	must dmsetup resume "$1"
+}
+
+# A hole of COUNT sectors at FIRST, in device $1 of $2 sectors over $3.
+hole() # NAME SIZE BELOW FIRST COUNT
+{
+	local end=$(($4 + $5))
+
+	swap "$1" "$([ "$4" = 0 ] || echo "0 $4 linear $3 0"
+		echo "$4 $5 error"
+		[ "$end" = "$2" ] || echo "$end $(($2 - end)) linear $3 $end")"
+}
+
+heal()
+{
+	swap low "0 $size linear $disk 0"
+}
+
+fail_all()
+{
+	swap low "0 $size error"
+}
+
+fail_writes()
+{
+	swap low "0 $size flakey $disk 0 0 60 1 error_writes"
+}
+
+fail_blocks() # FIRST COUNT, in blocks of the store
+{
+	hole low "$size" "$disk" "$(($1 * 8))" "$(($2 * 8))"
+}
+
+events()
+{
+	dmsetup info -c --noheadings -o events st | tr -d ' '
+}
+
+# Waits for more events than $1, and prints whether there were.
+event_since()
+{
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		[ "$(events)" = "$1" ] || { echo yes; return; }
+		sleep 0.1
+	done
+	echo no
+}
+
+idle()
+{
+	must message checkpoint
+	settle
+}
+
+# --- set up: a has blocks of its own, some in the trees -------------------------
+
+new_gold 8M
+size=$((48 * 2048))
+new_store 48M 1M
+must dmsetup create gold --readonly --table "0 $gold_sectors linear $gold 0"
+plain_gold=$gold gold=$dm/gold
+store_up
+gold_add
+for name in a b c; do
+	snap_new "$name" > /dev/null
+done
+
+gold_hole() # FIRST COUNT
+{
+	hole gold "$gold_sectors" "$plain_gold" "$1" "$2"
+}
+
+gold_heal()
+{
+	swap gold "0 $gold_sectors linear $plain_gold 0"
+}
+
+# --- the gold image ----------------------------------------------------------------
+
+gold_hole 0 8
+refused "activation with a gold image that cannot be read" "gold device cannot be read" \
+	dmsetup create st-a --table "$(snap_table a)"
+gold_heal
+snap_up a b
+must "$BLK" write $dm/st-a 800 512 1 dsync
+must "$BLK" each $dm/st-b 0 8 16 500 2 flush
+idle
+gold_hole 8000 8
+same "a read of what cannot be read" EIO "$("$BLK" errno read $dm/st-a 8000 8)"
+same "in a longer read" EIO "$("$BLK" errno read $dm/st-a 7936 128)"
+ok "what is before it is read" "$BLK" check $dm/st-a 7936 64 gold
+ok "and behind it" "$BLK" check $dm/st-a 8008 64 gold
+same "a write of part of such a block" EIO "$("$BLK" errno write $dm/st-a 8003 1)"
+ok "a write of a part of another one" "$BLK" write $dm/st-a 8011 1 3
+ok "a write of all of such a block" "$BLK" write $dm/st-b 8000 8 3
+gold_heal
+ok "the first is as it was" "$BLK" check $dm/st-a 8000 8 gold
+ok "and is written now" "$BLK" write $dm/st-a 8003 1 4
+ok "with gold before it" "$BLK" check $dm/st-a 8000 3 gold
+ok "and behind" "$BLK" check $dm/st-a 8004 4 gold
+same "the store has not suffered" rw "$(store_field 1)"
+
+# --- the data of the store ---------------------------------------------------------
+
+must "$BLK" write $dm/st-a 12032 8 5	# its window has a place now
+must "$BLK" write $dm/st-a 1601 1 5
+idle
+free=$(stat_of free_blocks)
+fail_writes
+for at in 12040 12048 12056 12288; do
+	same "a first write that fails ($at)" EIO "$("$BLK" errno write $dm/st-a $at 8)"
+done
+same "of part of a block" EIO "$("$BLK" errno write $dm/st-a 12067 1)"
+same "of many blocks" EIO "$("$BLK" errno write $dm/st-a 12096 96)"
+same "an overwrite" EIO "$("$BLK" errno write $dm/st-a 800 8)"
+ok "reads go on" "$BLK" check $dm/st-a 808 504 1
+same "a write that fails is no failure of the store" rw "$(store_field 1)"
+heal
+ok "blocks whose first write failed are as they were" "$BLK" check $dm/st-a 12040 256 gold
+ok "their neighbours, too" "$BLK" check $dm/st-a 12032 8 5
+ok "they are written now" "$BLK" write $dm/st-a 12040 152 6
+must message commit
+must message drop_maps
+ok "and are what was written" "$BLK" check $dm/st-a 12040 152 6
+idle
+# 19 blocks, the window of 12288 that got 64 places, trees that were copied
+at_most "no space has leaked" 128 $((free - $(stat_of free_blocks)))
+
+# a read of its own: where the block lies is not known, so all of the store fails
+fail_all
+same "a read of an own block" EIO "$("$BLK" errno read $dm/st-a 800 8)"
+same "of another one" EIO "$("$BLK" errno read $dm/st-b 0 8)"
+ok "gold is read" "$BLK" check $dm/st-b 8 8 gold
+same "a write of part of an own block" EIO "$("$BLK" errno write $dm/st-a 801 1)"
+heal
+ok "nothing has changed" "$BLK" check $dm/st-a 800 512 1
+
+# trees: what is in the cache is gone with the next activation
+store_down
+store_up
+snap_up a b
+ok "a block of a tree is read" "$BLK" check $dm/st-a 800 8 1
+must dmsetup remove st-a
+must dmsetup remove st-b
+store_down
+store_up
+snap_up a
+fail_all
+same "a map that cannot be loaded" EIO "$("$BLK" errno read $dm/st-a 800 8)"
+same "nor for a write" EIO "$("$BLK" errno write $dm/st-a 800 8)"
+heal
+ok "is loaded when it can be" "$BLK" check $dm/st-a 800 512 1
+same "its snapshot is not fenced" rw "$(snap_field a 1)"
+same "nor has the store failed" rw "$(store_field 1)"
+
+# --- activation --------------------------------------------------------------------
+
+store_down
+cannot_activate() # TEXT
+{
+	refused "activation with $1" "cannot be read or written" \
+		dmsetup create st --table "0 $size sosnap-store $low"
+}
+fail_all
+cannot_activate "a device that fails"
+for blk in 0 256; do
+	fail_blocks $blk 1
+	cannot_activate "a superblock that cannot be written ($blk)"
+	store_up read_only
+	same "one that cannot be read is as good as lost ($blk)" ro "$(store_field 1)"
+	store_down
+done
+for what in "257 256 the journal" "2 2 bitmaps" "4 2 summaries"; do
+	read -r first count text <<< "$what"
+	fail_blocks "$first" "$count"
+	if dmsetup create st --table "0 $size sosnap-store $low" > /dev/null 2>&1; then
+		echo "# activated without $text"
+		store_down
+	fi
+done
+heal
+ok "the store is clean after all that" store_check
+
+# --- commits -----------------------------------------------------------------------
+
+# Each failure meets first writes: 64 blocks that nobody has written yet.
+spot=1024
+fresh_spot()
+{
+	spot=$((spot + 512))
+}
+
+# up_again TEXT: the device has healed; what was durable is there
+up_again()
+{
+	store_up
+	snap_up a b
+	ok "$1: what was durable is there" "$BLK" check $dm/st-a 800 512 1
+	ok "$1: of the other snapshot, too" "$BLK" check $dm/st-b 480 8 2
+	ok "$1: what failed is old or new" old_or_new a $((spot / 8)) 64 7
+	ok "$1: the store is used again" "$BLK" write $dm/st-a 9600 8 8 dsync
+	store_down
+	ok "$1: the store is clean" store_check
+	store_up
+	snap_up a b
+}
+
+# has_failed TEXT EVENTS
+has_failed()
+{
+	same "$1: the store says so" failed "$(store_field 1)"
+	same "$1: with an event" yes "$(event_since "$2")"
+	ok "$1: reads go on" "$BLK" check $dm/st-b 0 8 2
+	same "$1: writes do not" EIO "$("$BLK" errno write $dm/st-b 8 8)"
+	refused "$1: nor messages" "read-only or has failed" message create x g 8
+}
+
+# after_failure TEXT: let go of it while the device still fails, and come back
+after_failure()
+{
+	store_down
+	heal
+	up_again "$1"
+}
+
+store_up
+snap_up a b
+before=$(events)
+fresh_spot
+must "$BLK" write $dm/st-a $spot 512 7
+fail_writes
+same "a flush that cannot be written" EIO "$("$BLK" errno flush $dm/st-a 0 0)"
+has_failed "failed flush" "$before"
+store_down
+# what is in the journal has to be merged, and cannot
+ok "failed flush: with writes failing" eval \
+	"dmsetup create st --table '0 $size sosnap-store $low' && dmsetup remove st || :"
+heal
+up_again "failed flush"
+
+before=$(events)
+fresh_spot
+fail_blocks 257 256
+not_ok "a FUA write whose commit fails" "$BLK" write $dm/st-a $spot 512 7 dsync
+ok "with an I/O error" grep -q "Input/output error" "$tmp/ok.out"
+has_failed "failed FUA write" "$before"
+after_failure "failed FUA write"
+
+before=$(events)
+fail_blocks 257 256
+refused "a message whose commit fails" "not written down" message create y g 8
+has_failed "failed message" "$before"
+after_failure "failed message"
+ok "failed message: the store knows the name or not" eval "message show y || message create y g 8"
+must message remove y
+
+# not a single flush: the timer commits what nobody asks for
+before=$(events)
+fresh_spot
+fail_blocks 257 256
+must "$BLK" write $dm/st-a $spot 8 7
+same "a commit that nobody waits for fails" yes "$(event_since "$before")"
+has_failed "failed commit" "$before"
+after_failure "failed commit"
+
+# --- checkpoints -------------------------------------------------------------------
+
+# checkpoint_fails TEXT FIRST COUNT
+checkpoint_fails()
+{
+	local before
+
+	before=$(events)
+	fresh_spot
+	must "$BLK" write $dm/st-a $spot 512 7 dsync
+	must "$BLK" discard $dm/st-a 12032 16
+	must message commit
+	fail_blocks "$2" "$3"
+	not_ok "$1" message checkpoint
+	has_failed "$1" "$before"
+	after_failure "$1"
+}
+
+idle
+checkpoint_fails "the first superblock cannot be written" 0 1
+checkpoint_fails "the second superblock cannot be written" 256 1
+checkpoint_fails "bitmaps cannot be written" 2 2
+checkpoint_fails "summaries cannot be written" 4 2
+checkpoint_fails "tree nodes cannot be written" 513 $((size / 8 - 513))
+
+# nor deactivation
+fresh_spot
+must "$BLK" write $dm/st-a $spot 512 7 dsync
+fail_writes
+store_down
+heal
+up_again "deactivation while writes fail"
+
+# bitmaps that cannot be read: the first write after activation needs one
+store_down
+store_up
+snap_up a b
+fail_blocks 2 2
+must "$BLK" errno write $dm/st-a 14400 8
+heal
+ok "a bitmap that could not be read" "$BLK" write $dm/st-a 14400 8 9 dsync
+ok "is read when it can be" "$BLK" check $dm/st-a 14400 8 9
+
+# --- removals ----------------------------------------------------------------------
+
+snap_down b
+idle
+before=$(events)
+must message remove b
+fail_writes
+message checkpoint 2> "$tmp/err"
+same "a removal that cannot go on fails the store" yes "$(event_since "$before")"
+same "it says so" failed "$(store_field 1)"
+ok "reads go on" "$BLK" check $dm/st-a 800 512 1
+store_down
+heal
+store_up
+ok "a removal goes on when the device has healed" wait_removed
+not_ok "and what was removed stays so" message show b
+snap_up a
+ok "the others are there" "$BLK" check $dm/st-a 800 512 1
+
+# --- under load --------------------------------------------------------------------
+
+# Four threads, checkpoints and map loads; one fault after the other; all of it
+# compared with what the model knows was durable.
+round=0
+under_load() # TEXT FAULT...
+{
+	local text=$1 mlog pid stress i
+
+	shift
+	round=$((round + 1))
+	snap_new "m$round" > /dev/null
+	snap_up "m$round"
+	mlog=$(new_loop 256K)
+	"$MODEL" run "$dm/st-m$round" --model "$tmp/m" --gold-sectors "$gold_sectors" \
+		--seed "$(date +%s)" --threads 4 --seconds 60 --log "$mlog" > "$tmp/run.out" 2>&1 &
+	pid=$!
+	(while sleep 0.2; do message checkpoint; message drop_maps; done) > /dev/null 2>&1 &
+	stress=$!
+	sleep 1.3
+	ok "$text: the model runs" kill -0 "$pid"
+	"$@"
+	for ((i = 0; i < 100; i++)); do
+		kill -0 "$pid" 2> /dev/null || break
+		sleep 0.1
+	done
+	not_ok "$text: it meets errors" wait "$pid"
+	kill "$stress"
+	wait "$stress" 2> /dev/null
+	store_down
+	heal
+	store_up
+	snap_up "m$round"
+	ok "$text: after activation all is as it may be" \
+		"$MODEL" verify-crash "$dm/st-m$round" --model "$tmp/m" --log "$mlog"
+	store_down
+	ok "$text: the store is clean" store_check
+	store_up
+	rm "$tmp/m"
+	losetup -d "$mlog"
+}
+
+store_down
+store_up
+under_load "writes fail" fail_writes
+under_load "the journal fails" fail_blocks 257 256
+slow_then_error()
+{
+	swap low "0 $size delay $disk 0 20"
+	sleep 1
+	fail_all
+}
+under_load "a slow device fails" slow_then_error
+finish
