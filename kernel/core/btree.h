@@ -101,6 +101,7 @@ int sosnap_btree_del(struct sosnap_tree *t, struct sosnap_txn *txn,
  * @bad:  called for a child that could not be read or verified (io->fault says
  *        why when @error is -EUCLEAN), with the key range that is lost with it:
  *        @first up to but without @end (@end NULL: to the last key). May be NULL
+ * @level: set before @bad: the level that the lost node has
  * A callback that returns other than 0 ends the walk with that value.
  */
 struct sosnap_btree_walk {
@@ -108,6 +109,7 @@ struct sosnap_btree_walk {
 	int (*item)(struct sosnap_btree_walk *w, const struct sosnap_key *key, const void *val);
 	int (*bad)(struct sosnap_btree_walk *w, u64 blk, int error,
 		   const struct sosnap_key *first, const struct sosnap_key *end);
+	u8 level;
 };
 
 int sosnap_btree_walk(const struct sosnap_tree *t, struct sosnap_btree_walk *w);

@@ -37,6 +37,7 @@ static int enter(const struct sosnap_tree *t, struct sosnap_btree_walk *w,
 		*done = true;
 		if (!w->bad)
 			return r;
+		w->level = ref->level;
 		return w->bad(w, ref->blk, r, first, ref->bounded ? &ref->end : NULL);
 	}
 	if (w->node && first == &ref->first)
@@ -72,6 +73,7 @@ int sosnap_btree_walk(const struct sosnap_tree *t, struct sosnap_btree_walk *w)
 	do {
 		r = sosnap_node_root(t, &ref);
 		if (r) {
+			w->level = SOSNAP_MAX_DEPTH;
 			if (w->bad)
 				r = w->bad(w, t->root.blk, r, &at, NULL);
 			return r;

@@ -8,6 +8,7 @@
 #include "extent.h"
 #include "journal.h"
 #include "meta.h"
+#include "salvage.h"
 #include "space.h"
 
 /**
@@ -404,12 +405,39 @@ out_batch:
 	return r;
 }
 
+/*
+ * Numbers are given out one by one, and one commit at most is in flight: what
+ * comes after a missing one says that the missing one was whole.
+ */
+static int check_missing(struct sosnap_check *c, u64 expected)
+{
+	struct sosnap_salvage_commit *commits;
+	u32 nr, i, after = 0;
+	u64 bad;
+	int r = sosnap_salvage_commits(c->io, c->super.journal_blk, c->super.journal_blocks,
+				       &commits, &nr, &bad);
+
+	if (bad)
+		sosnap_check_say(c, SOSNAP_FAULT_BLOCK_READ, bad, 0, "a block of the journal");
+
+	for (i = 0; i < nr && !r; i++)
+		after += commits[i].seq >= expected;
+	if (after)
+		sosnap_check_say(c, SOSNAP_FAULT_JOURNAL_LOST, c->super.journal_blk, expected,
+				 "commit %llu is missing, %u come after it",
+				 (unsigned long long)expected, after);
+	kvfree(commits);
+	return r;
+}
+
 static int check_journal(struct sosnap_check *c)
 {
 	struct sosnap_journal j;
 	int r;
 
 	r = sosnap_journal_scan(c->io, &c->super, &j, count_commit, c);
+	if (!r)
+		r = check_missing(c, j.seq);
 	if (!r && c->result->commits && c->result->damages == c->result->mended) {
 		r = replay(c);
 		if (!r) {

@@ -45,7 +45,8 @@
 	X(32, SUPER_COPY,       "one copy of the superblock is lost or stale") \
 	X(33, OBJECT_UNUSED,    "cache object is not used by any snapshot") \
 	X(34, NODE_MANY,        "tree has more levels or nodes than possible") \
-	X(35, BLOCK_READ,       "cannot be read")
+	X(35, BLOCK_READ,       "cannot be read") \
+	X(36, JOURNAL_LOST,     "journal lacks a commit that others follow")
 
 enum sosnap_fault_what {
 #define X(number, name, text) SOSNAP_FAULT_##name = (number),

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the salvage share.
+ */
+#ifndef SOSNAP_SALVAGE_INTERNAL_H
+#define SOSNAP_SALVAGE_INTERNAL_H
+
+#include "btree.h"
+#include "format.h"
+#include "meta.h"
+#include "platform.h"
+#include "salvage.h"
+
+#define SALVAGE_UUIDS	16U	/* stores told apart on one device */
+
+/* How much a node can be trusted, see salvage.h; the larger wins. */
+enum salvage_class {
+	SALVAGE_OLDER,		/* of an older state */
+	SALVAGE_UNSURE,		/* S3 */
+	SALVAGE_SURE,		/* S1, S2 */
+};
+
+/**
+ * struct salvage_block - a metadata block that a scan has found
+ * @first: node: key of its first item
+ * @last:  node: and of its last one
+ * @owner: as in its header
+ * @uuid:  index into salvage.uuid
+ * @class: node: enum salvage_class
+ * @done:  node: its items are taken
+ */
+struct salvage_block {
+	u64 blk;
+	u64 gen;
+	struct sosnap_key first;
+	struct sosnap_key last;
+	u32 magic;
+	u32 owner;
+	u8 level;
+	u8 uuid;
+	u8 class;
+	bool done;
+};
+
+/* A range of keys of which nothing, or not all, is there. */
+struct salvage_range {
+	struct sosnap_key first;
+	struct sosnap_key end;
+	bool bounded;
+	bool exact;		/* a leaf: all of it is lost */
+};
+
+/**
+ * struct salvage_claim - an extent or a record
+ * @order: generation of the leaf; of records, their place in the journal
+ * @class: enum salvage_class
+ * @drop:  it is not taken
+ */
+struct salvage_claim {
+	u64 blk;
+	u64 store;
+	u64 order;
+	u32 object;
+	u32 len;
+	u8 class;
+	bool drop;
+};
+
+/* Pieces of claims that were cut come after the @found ones. */
+struct salvage_claims {
+	struct salvage_claim *v;
+	u64 nr;
+	u64 max;
+	u64 found;
+};
+
+/**
+ * struct salvage_object - count of blocks of a cache object in the state G
+ * @want: what its item says, if @known
+ * @sure: found
+ */
+struct salvage_object {
+	u32 id;
+	bool known;
+	u64 want;
+	u64 sure;
+};
+
+/* What the bitmaps in force say of a region. */
+enum salvage_known { SALVAGE_BITMAP_LOST, SALVAGE_BITMAP_FRESH, SALVAGE_BITMAP };
+
+/**
+ * struct salvage_tree - what is found of one tree
+ * @lost:     ranges
+ * @nr_items: found by S1 and S2
+ * @top:      without a superblock: a node without a parent
+ * @tops:     and how many there are
+ * @whole:    nothing is lost
+ */
+struct salvage_tree {
+	struct salvage_range *lost;
+	u64 nr_lost;
+	u64 max_lost;
+	u64 nr_items;
+	struct sosnap_root top;
+	u32 tops;
+	bool whole;
+};
+
+/**
+ * struct sosnap_salvage - all of it
+ * @meta:       super and catalogue of the result; nothing else of it is in use
+ * @block:      found by a scan, by number
+ * @uuid:       the stores they are of
+ * @uuid_count: how many blocks of each
+ * @known:      by region: what is known of @bits
+ * @bits:       by region: its bitmap in force
+ * @node:       by region: blocks with nodes that are part of the state
+ * @owned:      by region: blocks that have an owner in the result
+ * @tree:       by id - 1
+ * @extents:    of the trees
+ * @records:    of the journal
+ * @object:     by id
+ * @most_gen:   no block on the device is younger
+ * @most_seq:   nor a commit
+ * @next_object: with a superblock: no object of the state has this number
+ * @found_gen:  without a superblock: the generation of the state
+ * @tail:       and where its journal starts
+ * @tail_seq:   with which commit
+ */
+struct sosnap_salvage {
+	struct sosnap_io *io;
+	const struct sosnap_salvage_want *want;
+	const struct sosnap_salvage_ops *ops;
+	void *ctx;
+	struct sosnap_salvage_result *result;
+	struct sosnap_meta meta;
+	struct salvage_block *block;
+	u64 nr_blocks;
+	u64 max_blocks;
+	u8 uuid[SALVAGE_UUIDS][16];
+	u64 uuid_count[SALVAGE_UUIDS];
+	u32 nr_regions;
+	u8 *known;
+	u8 **bits;
+	u8 **node;
+	u8 **owned;
+	struct salvage_tree tree[SOSNAP_NR_TREES];
+	struct salvage_claims extents;
+	struct salvage_claims records;
+	struct salvage_object *object;
+	u32 nr_objects;
+	u64 most_gen;
+	u64 most_seq;
+	u64 next_object;
+	u64 found_gen;
+	u64 tail;
+	u64 tail_seq;
+};
+
+/* salvage_scan.c */
+int salvage_room(void **v, u64 nr, u64 *max, size_t bytes);
+int salvage_scan(struct sosnap_salvage *s);
+
+/* salvage_super.c */
+int salvage_super(struct sosnap_salvage *s);
+int salvage_super_guess(struct sosnap_salvage *s);
+void salvage_super_journal(struct sosnap_salvage *s, u64 commits_end);
+int salvage_bitmaps(struct sosnap_salvage *s);
+void salvage_bitmaps_exit(struct sosnap_salvage *s);
+bool salvage_is_free(const struct sosnap_salvage *s, u64 blk);
+bool salvage_is_used(const struct sosnap_salvage *s, u64 blk);
+
+/* salvage_tree.c */
+int salvage_walk_roots(struct sosnap_salvage *s);
+int salvage_walk_orphans(struct sosnap_salvage *s, u32 id, u8 class);
+bool salvage_is_lost(const struct salvage_tree *t, const struct sosnap_key *key);
+int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
+		 const struct sosnap_key *end, bool exact);
+
+/* salvage_own.c */
+bool salvage_test(const struct sosnap_salvage *s, u8 *const *map, u64 blk);
+int salvage_mark(struct sosnap_salvage *s, u8 **map, u64 blk);
+int salvage_own_first(struct sosnap_salvage *s);
+int salvage_own(struct sosnap_salvage *s, bool final);
+int salvage_mismatch(struct sosnap_salvage *s, u64 *blocks);
+int salvage_by_age(const void *a, const void *b);
+struct salvage_object *salvage_object(const struct sosnap_salvage *s, u32 id);
+
+/* salvage_catalog.c */
+int salvage_catalog(struct sosnap_salvage *s);
+
+/* salvage_journal.c */
+int salvage_journal(struct sosnap_salvage *s);
+
+#endif /* SOSNAP_SALVAGE_INTERNAL_H */
