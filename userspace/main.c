@@ -33,6 +33,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_store_deactivate,
 	&sosnap_cmd_store_dump,
 	&sosnap_cmd_store_list,
+	&sosnap_cmd_store_repair,
 	&sosnap_cmd_store_restore,
 	&sosnap_cmd_store_status,
 };
@@ -86,7 +87,10 @@ static int print_help(const struct sosnap_cmd *cmd)
 	for (int i = 0; i < NR_COMMON; i++)
 		if (takes_common(cmd, i))
 			print_option(&common[i]);
-	if (cmd->flags & SOSNAP_CMD_CHECK)
+	if ((cmd->flags & SOSNAP_CMD_CHECK) && (cmd->flags & SOSNAP_CMD_ASKS))
+		puts("\nExit status: 0 clean, 1 mended, 4 damage left, 8 it could not be repaired, 16 wrong\n"
+		     "usage.");
+	else if (cmd->flags & SOSNAP_CMD_CHECK)
 		puts("\nExit status: 0 clean, 4 damage found, 8 it could not be checked, 16 wrong usage.");
 	else
 		puts("\nExit status: 0 done, 1 failed, 2 wrong usage.");

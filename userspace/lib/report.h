@@ -19,9 +19,10 @@ enum sosnap_exit {
 	SOSNAP_EXIT_USAGE = 2,
 };
 
-/* ... which answers as fsck(8) does */
+/* ... and of its repair, which answer as fsck(8) does */
 enum sosnap_exit_check {
 	SOSNAP_CHECK_CLEAN = 0,
+	SOSNAP_CHECK_MENDED = 1,
 	SOSNAP_CHECK_DAMAGED = 4,
 	SOSNAP_CHECK_FAILED = 8,
 	SOSNAP_CHECK_USAGE = 16,
