@@ -7,8 +7,10 @@
 
 #include "cmd.h"
 #include "lib/out.h"
+#include "manual.h"
 
 #define TOOL_VERSION "0.1"
+#define TOOL_DATE "2026-11-25"
 
 /* Sorted by name */
 static const struct sosnap_cmd *const commands[] = {
@@ -60,6 +62,15 @@ static bool takes_common(const struct sosnap_cmd *cmd, int opt)
 {
 	return !needs_flag[opt] || (cmd->flags & needs_flag[opt]);
 }
+
+static const struct sosnap_table table = {
+	.cmds = commands,
+	.nr = ARRAY_SIZE(commands),
+	.common = common,
+	.has = takes_common,
+	.version = TOOL_VERSION,
+	.date = TOOL_DATE,
+};
 
 static void print_usage(FILE *f, const struct sosnap_cmd *cmd)
 {
@@ -149,6 +160,18 @@ static int print_overview(void)
 	puts("\n'sosnap <command> --help' tells more. A snapshot is named <store>/<snapshot>;\n"
 	     "sizes may end in K, M, G, T or P.");
 	return SOSNAP_EXIT_OK;
+}
+
+/* What packages are made with; false: it is none of these */
+static bool print_manual(const char *what)
+{
+	if (!strcmp(what, "--man"))
+		sosnap_manual_page(&table);
+	else if (!strcmp(what, "--completion"))
+		sosnap_manual_completion(&table);
+	else
+		return false;
+	return true;
 }
 
 /* How many of the words are the command's name; 0: it is another one */
@@ -285,6 +308,8 @@ int main(int argc, char **argv)
 	if (argc && !strcmp(argv[0], "help")) {
 		argc--;
 		argv++;
+		if (argc && print_manual(argv[0]))
+			return sosnap_exit_code(sosnap_out_finish(false));
 		if (argc && !strcmp(argv[0], "--json"))
 			got[OPT_JSON] = "";
 		else if (argc)
