@@ -54,6 +54,7 @@ extern const struct sosnap_cmd sosnap_cmd_gold_remove;
 extern const struct sosnap_cmd sosnap_cmd_gold_verify;
 extern const struct sosnap_cmd sosnap_cmd_list;
 extern const struct sosnap_cmd sosnap_cmd_refresh;
+extern const struct sosnap_cmd sosnap_cmd_probe;
 extern const struct sosnap_cmd sosnap_cmd_remove;
 extern const struct sosnap_cmd sosnap_cmd_rename;
 extern const struct sosnap_cmd sosnap_cmd_rollback;

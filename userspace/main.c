@@ -23,6 +23,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_gold_verify,
 	&sosnap_cmd_list,
 	&sosnap_cmd_refresh,
+	&sosnap_cmd_probe,
 	&sosnap_cmd_remove,
 	&sosnap_cmd_rename,
 	&sosnap_cmd_rollback,

@@ -10,7 +10,7 @@
 
 enum {
 	OPT_READ_ONLY, OPT_NO_SPACE, OPT_TIMEOUT, OPT_MAP_MEMORY, OPT_LOW_WATER, OPT_NO_DISCARD,
-	OPT_NO_SNAPSHOTS,
+	OPT_NO_SNAPSHOTS, OPT_AUTO,
 };
 
 static const struct sosnap_opt options[] = {
@@ -21,6 +21,7 @@ static const struct sosnap_opt options[] = {
 	[OPT_LOW_WATER] = { "low-water", "<size>", "raise an event when less is free", 0 },
 	[OPT_NO_DISCARD] = { "no-discard-passdown", NULL, "do not discard freed blocks on the device", 0 },
 	[OPT_NO_SNAPSHOTS] = { "no-snapshots", NULL, "not the snapshots that are set to start with it", 0 },
+	[OPT_AUTO] = { "auto", NULL, "as at boot: if it is active, only see to its snapshots", 1 << OPT_NO_SNAPSHOTS },
 	{ 0 }
 };
 
@@ -172,44 +173,54 @@ static int check_not_active(const char *name)
 	return r;
 }
 
-static int store_activate(const struct sosnap_args *a)
+/* 0 when the store is active already, wherever it is; -ENOENT when it is not */
+static int already_active(const struct sosnap_args *a)
+{
+	struct sosnap_store store;
+	int r;
+
+	if (!strchr(a->arg[0], '/'))
+		r = sosnap_store_lookup(a->arg[0], &store);
+	else
+		r = a->opt[OPT_AUTO] ? sosnap_store_on(a->arg[0], &store) : -ENOENT;
+	if (r)
+		return r;
+	sosnap_done("store %s is active already, on %s", store.st.name, store.path);
+	return a->opt[OPT_AUTO] ? activate_snapshots(store.st.name) : 0;
+}
+
+static int activate_on(const struct sosnap_args *a, const char *path)
 {
 	struct sosnap_storedev s;
-	char *path = NULL;
+	int r = sosnap_storedev_open(&s, path);
+
+	if (r)
+		return r;
+	/* the kernel claims the device now */
+	sosnap_storedev_close(&s);
+	if (!s.dev.rdev) {
+		sosnap_error("%s is a regular file: attach it by 'losetup --find --show %s' and give the loop device",
+			     path, path);
+		return -ENOTBLK;
+	}
+	r = check_not_active(s.super.name) ?: create_device(a, &s, path);
+	if (!r && !a->opt[OPT_NO_SNAPSHOTS])
+		r = activate_snapshots(s.super.name);
+	return r;
+}
+
+static int store_activate(const struct sosnap_args *a)
+{
+	char *path;
 	int r = sosnap_dm_available();
 
 	if (r)
 		return SOSNAP_EXIT_FAILED;
-	if (strchr(a->arg[0], '/')) {
-		path = sosnap_strdup(a->arg[0]);
-	} else {
-		struct sosnap_store store;
-
-		r = sosnap_store_lookup(a->arg[0], &store);
-		if (!r) {
-			sosnap_done("store %s is active already, on %s", store.st.name,
-				    store.path);
-			return SOSNAP_EXIT_OK;
-		}
-		if (r == -ENOENT)
-			path = device_of(a->arg[0]);
-	}
-	if (!path)
-		return SOSNAP_EXIT_FAILED;
-	r = sosnap_storedev_open(&s, path);
-	if (!r && !s.dev.rdev) {
-		sosnap_error("%s is a regular file: attach it by 'losetup --find --show %s' and give the loop device",
-			     path, path);
-		sosnap_storedev_close(&s);
-		r = -ENOTBLK;
-	}
-	if (!r) {
-		/* the kernel claims the device now */
-		sosnap_storedev_close(&s);
-		r = check_not_active(s.super.name) ?: create_device(a, &s, path);
-		if (!r && !a->opt[OPT_NO_SNAPSHOTS])
-			r = activate_snapshots(s.super.name);
-	}
+	r = already_active(a);
+	if (r != -ENOENT)
+		return sosnap_exit_code(r);
+	path = strchr(a->arg[0], '/') ? sosnap_strdup(a->arg[0]) : device_of(a->arg[0]);
+	r = path ? activate_on(a, path) : -ENOENT;
 	free(path);
 	return sosnap_exit_code(r);
 }

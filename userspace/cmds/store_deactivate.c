@@ -23,11 +23,11 @@ static int deactivate_snapshots(const struct sosnap_store *store, bool force)
 	if (r)
 		return r;
 	sosnap_dm_batch_begin();
-	for (size_t i = 0; !r && i < nr; i++) {
+	for (size_t i = 0; i < nr; i++) {
 		if (!snaps[i].active)
 			continue;
 		if (force)
-			r = sosnap_snap_deactivate(store, &snaps[i], false);
+			r = sosnap_snap_deactivate(store, &snaps[i], false) ?: r;
 		else if (!active++)
 			first = snaps[i].name;
 	}
@@ -46,10 +46,13 @@ static int store_deactivate(const struct sosnap_args *a)
 {
 	struct sosnap_store store;
 	struct sosnap_dm_dev dev;
-	int r = sosnap_store_lookup(a->arg[0], &store);
+	int r;
 
+	r = strchr(a->arg[0], '/') ? sosnap_store_on(a->arg[0], &store) :
+				     sosnap_store_lookup(a->arg[0], &store);
 	if (r == -ENOENT) {
-		sosnap_done("store %s is not active", a->arg[0]);
+		sosnap_done(strchr(a->arg[0], '/') ? "no active store is on %s" :
+							     "store %s is not active", a->arg[0]);
 		return SOSNAP_EXIT_OK;
 	}
 	r = r ?: deactivate_snapshots(&store, a->opt[OPT_FORCE]);
@@ -72,7 +75,7 @@ static int store_deactivate(const struct sosnap_args *a)
 
 const struct sosnap_cmd sosnap_cmd_store_deactivate = {
 	.name = "store deactivate",
-	.usage = "<store>",
+	.usage = "<store>|<device>",
 	.help = "write everything down and let go of the store's device",
 	.options = options,
 	.flags = SOSNAP_CMD_DRY_RUN,

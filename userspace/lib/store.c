@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "lib/store.h"
 
+#include <sys/stat.h>
+
 #include "lib/blocks.h"
 #include "lib/report.h"
 #include "uapi.h"
@@ -81,6 +83,33 @@ int sosnap_dm_name(const char *store, const char *snap, char name[SOSNAP_DM_NAME
 			     store, snap ? "/" : "", snap ?: "", SOSNAP_DM_NAME - 1);
 		return -ENAMETOOLONG;
 	}
+	return 0;
+}
+
+int sosnap_dm_name_split(const char *name, struct sosnap_ref *ref)
+{
+	char *part = ref->store;
+	size_t len = 0;
+
+	memset(ref, 0, sizeof(*ref));
+	for (; *name; name++) {
+		/* no name starts with '-', so the first two of three are a doubled one */
+		if (*name == '-' && name[1] == '-') {
+			name++;
+		} else if (*name == '-') {
+			if (part != ref->store)
+				return -EINVAL;
+			part = ref->snap;
+			len = 0;
+			continue;
+		}
+		if (len == SOSNAP_NAME_LEN - 1)
+			return -EINVAL;
+		part[len++] = *name;
+	}
+	if (!sosnap_name_valid(ref->store) ||
+	    (part != ref->store && !sosnap_name_valid(ref->snap)))
+		return -EINVAL;
 	return 0;
 }
 
@@ -207,6 +236,26 @@ int sosnap_store_find(const char *name, struct sosnap_store *store)
 	if (r == -ENOENT)
 		sosnap_error("store '%s' is not active: 'sosnap store activate %s' activates it, 'sosnap store list' shows the stores there are",
 			     name, name);
+	return r;
+}
+
+int sosnap_store_on(const char *path, struct sosnap_store *store)
+{
+	struct sosnap_store *stores;
+	struct stat st, on;
+	size_t nr;
+	int r = sosnap_stores_active(&stores, &nr);
+
+	if (r)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; i < nr && !stat(path, &st) && S_ISBLK(st.st_mode); i++) {
+		if (stat(stores[i].path, &on) || on.st_rdev != st.st_rdev)
+			continue;
+		*store = stores[i];
+		r = 0;
+	}
+	free(stores);
 	return r;
 }
 

@@ -46,11 +46,20 @@ int sosnap_name_check(const char *what, const char *name);
  */
 int sosnap_dm_name(const char *store, const char *snap, char name[SOSNAP_DM_NAME]);
 
+/*
+ * The way back; @ref->snap is empty for a store. -EINVAL, without a word, when it
+ * is not a name that the function above makes.
+ */
+int sosnap_dm_name_split(const char *name, struct sosnap_ref *ref);
+
 /* The active store of this name */
 int sosnap_store_find(const char *name, struct sosnap_store *store);
 
 /* The same; -ENOENT without a word when there is none */
 int sosnap_store_lookup(const char *name, struct sosnap_store *store);
+
+/* The one on this block device; -ENOENT without a word when there is none */
+int sosnap_store_on(const char *path, struct sosnap_store *store);
 
 /* "active", "read-only", "full" or "failed" */
 const char *sosnap_store_state(const struct sosnap_store *store);
