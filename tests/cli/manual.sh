@@ -44,7 +44,7 @@ test_manual_page_has_every_command_and_option()
 		[[ ${section,,} == *"${does,,}."* ]] || fail "sosnap(8) lacks what $name does"
 		[ -z "$value" ] || [[ $section == *"--$opt ${value//[<>]/}"* ]] ||
 			fail "sosnap(8) lacks the value of --$opt of $name"
-		tr '\n' ' ' < page | sed 's/\\-/-/g; s/\\&//g' | grep -qF -- "$help." ||
+		tr '\n' ' ' < page | sed 's/\\-/-/g; s/\\&//g' | grep -F -- "$help." > /dev/null ||
 			fail "sosnap(8) lacks what --$opt of $name means"
 	done < <(table_options)
 	[ "$n" -ge 60 ] || fail "only $n options were compared"
@@ -74,16 +74,16 @@ test_manual_completion_has_every_command_and_option()
 		# shellcheck disable=SC2086 # one or two words
 		[ "$name" = "$last" ] || have=$(completed $name --)
 		if [ "$name" != "$last" ]; then
-			completed "${name%% *}" | grep -qx "${name%% *}" || fail "$name is not completed"
-			[ "$name" = "${name#* }" ] || completed "${name%% *}" '' | grep -qx "${name#* }" ||
+			completed "${name%% *}" | grep -x "${name%% *}" > /dev/null || fail "$name is not completed"
+			[ "$name" = "${name#* }" ] || completed "${name%% *}" '' | grep -x "${name#* }" > /dev/null ||
 				fail "the second word of $name is not completed"
 		fi
 		last=$name n=$((n + 1))
 		grep -qx -e "--$opt" <<< "$have" || fail "--$opt of $name is not completed"
 	done < <(table_options)
 	[ "$n" -ge 60 ] || fail "only $n options were compared"
-	completed store activate --no-space '' | grep -qx queue || fail "values are not completed"
-	completed store activate --no-space '' | grep -qx -e --read-only && fail "an option instead of a value"
+	completed store activate --no-space '' | grep -x queue > /dev/null || fail "values are not completed"
+	completed store activate --no-space '' | grep -x -e --read-only > /dev/null && fail "an option instead of a value"
 	return 0
 }
 

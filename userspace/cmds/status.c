@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cmd.h"
+#include "lib/metrics.h"
 #include "lib/out.h"
 #include "lib/refs.h"
 #include "lib/snap.h"
 #include "lib/units.h"
+#include "lib/watch.h"
+
+enum { OPT_WATCH, OPT_COUNT, OPT_PROMETHEUS };
+
+static const struct sosnap_opt options[] = {
+	[OPT_WATCH] = { "watch", "<seconds>", "a table of all that is active, again every so many seconds", 1 << OPT_PROMETHEUS },
+	[OPT_COUNT] = { "count", "<number>", "so many tables (default: until interrupted)", 1 << OPT_PROMETHEUS },
+	[OPT_PROMETHEUS] = { "prometheus", NULL, "all that is active, as Prometheus reads it", 0 },
+	{ 0 }
+};
 
 static const struct sosnap_col cols[] = {
 	{ "store", "Store", SOSNAP_OUT_STRING, 0 },
@@ -92,11 +103,47 @@ static int status_in_store(const struct sosnap_store *store, const char *const *
 	return r;
 }
 
+static int watch(const struct sosnap_args *a)
+{
+	u64 seconds, times = 0;
+	int r = sosnap_units_number("--watch", a->opt[OPT_WATCH], 86400, &seconds) ?:
+		sosnap_units_number("--count", a->opt[OPT_COUNT], 1000000, &times);
+
+	if (!r && !seconds && times != 1) {
+		sosnap_error("--watch takes a number of seconds from 1 on");
+		r = -EINVAL;
+	}
+	return sosnap_exit_code(r ?: sosnap_watch(seconds, times));
+}
+
+static int prometheus(void)
+{
+	struct sosnap_measured *m;
+	size_t nr;
+	int r = sosnap_measure(&m, &nr);
+
+	if (r)
+		return SOSNAP_EXIT_FAILED;
+	sosnap_metrics_print(stdout, m, nr);
+	sosnap_measured_free(m, nr);
+	return SOSNAP_EXIT_OK;
+}
+
 static int status(const struct sosnap_args *a)
 {
+	bool all = a->opt[OPT_WATCH] || a->opt[OPT_PROMETHEUS];
 	bool again = false;
 	int r;
 
+	if (all == !!a->nr || (all && sosnap_options.json) ||
+	    (a->opt[OPT_COUNT] && !a->opt[OPT_WATCH])) {
+		sosnap_error("status: give snapshots as <store>/<snapshot>, or --watch <seconds>, or --prometheus");
+		return SOSNAP_EXIT_USAGE;
+	}
+	if (a->opt[OPT_WATCH])
+		return watch(a);
+	if (a->opt[OPT_PROMETHEUS])
+		return prometheus();
 	sosnap_out_array("snapshots");
 	r = sosnap_refs_each(a->arg, a->nr, status_in_store, &again);
 	sosnap_out_close();
@@ -105,10 +152,11 @@ static int status(const struct sosnap_args *a)
 
 const struct sosnap_cmd sosnap_cmd_status = {
 	.name = "status",
-	.usage = "<store>/<snapshot>...",
-	.help = "show all about snapshots",
+	.usage = "<store>/<snapshot>... | --watch <seconds> | --prometheus",
+	.help = "show all about snapshots, or watch all that is active",
+	.options = options,
 	.flags = SOSNAP_CMD_JSON,
-	.min = 1,
+	.min = 0,
 	.max = -1,
 	.fn = status,
 };
