@@ -10,6 +10,8 @@
 # make demo       many guests from one gold image, in a virtual machine
 # make bench      instructions and device operations per I/O, beside dm-linear, dm-snapshot and dm-thin
 # make install    the module for the running kernel, and the tool
+# make deb        Debian packages in build/deb
+# make check-deb  them installed, upgraded and purged in a clean Debian (root)
 # make clean
 #
 # Everything that is built goes to build/.
@@ -26,7 +28,8 @@ build := $(CURDIR)/build
 check := $(build)/check
 
 .PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm check-debug soak \
-	quick style demo bench bench-scale bench-latency install install-module install-tool clean FORCE
+	quick style demo bench bench-scale bench-latency deb check-deb \
+	install install-module install-tool clean FORCE
 
 all: modules tool
 
@@ -113,6 +116,16 @@ bench-scale: setup all
 
 bench-latency: setup all
 	@for kernel in $(KERNELS); do scripts/bench-scale --kernel $$kernel --latency || exit 1; done
+
+# --- packages ------------------------------------------------------------------
+
+deb:
+	@scripts/setup-packages build deb
+	@scripts/build-deb
+
+check-deb:
+	@scripts/setup-packages build deb
+	@scripts/check-deb
 
 # --- demo, install -----------------------------------------------------------
 
