@@ -25,6 +25,12 @@ prints()
 	verdict "$rc" "$text"
 }
 
+# keys COMMAND...: the keys of the JSON that it prints, in their order, once each
+keys()
+{
+	"$SOSNAP" "$@" --json | grep -o '"[a-z_0-9]*":' | tr -d '":' | awk '!seen[$0]++' | paste -sd' '
+}
+
 new_gold 8M
 new_bare_low 64M
 
@@ -66,6 +72,41 @@ prints "with the share of the gold image" "12.5%" "$SOSNAP" list st
 same "list tells what full copies would take" $((4 * gold_sectors * 512)) \
 	"$(json list st full_copies)"
 same "status tells what has changed" "1048576" "$(json status st/a changed)"
+# What Documentation/json.md promises
+snap_keys="name size changed changed_percent gold state auto id created uuid"
+same "the keys of list" "stores store snapshots $snap_keys total full_copies used saved_percent free" \
+	"$(keys list st)"
+same "the keys of status" "snapshots store name state device opens size changed changed_percent gold gold_size auto map_memory created id uuid" \
+	"$(keys status st/a)"
+same "the keys of store status" "stores name state uuid device size used used_percent data metadata free reserved removing golds snapshots journal journal_used pending_records generation map_memory" \
+	"$(keys store status st)"
+for key in $(keys list st) $(keys status st/a) $(keys store status st) $(keys store list) $(keys gold list st); do
+	grep -qw -- "$key" "$SOSNAP_TOP/Documentation/json.md" || echo "$key"
+done > "$tmp/missing"
+same "are all described" "" "$(cat "$tmp/missing")"
+
+# --- watching -----------------------------------------------------------------------
+
+"$SOSNAP" status --watch 4 --count 2 > "$tmp/watch" &
+watch=$!
+for ((i = 0; i < 300; i++)); do
+	! grep -q '^st/long' "$tmp/watch" || break
+	sleep 0.1
+done
+must "$BLK" write $dm/st-a 0 2048 1
+ok "status --watch ends by itself" wait "$watch"
+same "it has shown both tables" 2 "$(grep -c '^store st: active' "$tmp/watch")"
+same "with every snapshot" 8 "$(grep -c '^st/' "$tmp/watch")"
+same "in a pipe it does not steer a terminal" "" "$(grep $'\e' "$tmp/watch")"
+same "and tells what is written" "" "$(awk '/^SNAPSHOT/ { n++ }
+	n == 2 && $1 == "st/a" && $7 !~ /^[0-9.]+[KM]$/' "$tmp/watch")"
+ok "a reader that has enough ends it" timeout 20 sh -c "'$SOSNAP' status --watch 1 | head -n 1"
+"$SOSNAP" status --prometheus > "$tmp/metrics"
+ok "status --prometheus is what Prometheus reads" \
+	sh -c "python3 '$SOSNAP_TOP/tests/cli/prometheus.py' < '$tmp/metrics'"
+ok "with the right numbers" grep -qx 'sosnap_snapshot_changed_bytes{store="st",snapshot="a",gold="g"} 1048576' \
+	"$tmp/metrics"
+
 prints "status for people" "Device:                 $dm/st-b--1" "$SOSNAP" status st/a st/b-1
 prints "rename of an active one" "renamed st/b-1 to st/b" "$SOSNAP" rename st/b-1 b
 ok "its device follows" test -b $dm/st-b
