@@ -10,11 +10,22 @@
  */
 #include "space.h"
 
+static u32 blocks_in(u64 nr_blocks, u32 region)
+{
+	return min_t(u64, nr_blocks - (u64)region * SOSNAP_REGION_BLOCKS, SOSNAP_REGION_BLOCKS);
+}
+
 static u32 region_blocks(const struct sosnap_super *s, u32 region)
 {
-	u64 first = (u64)region * SOSNAP_REGION_BLOCKS;
+	return blocks_in(s->nr_blocks, region);
+}
 
-	return min_t(u64, s->nr_blocks - first, SOSNAP_REGION_BLOCKS);
+static u32 regions_of(u64 nr_blocks)
+{
+	u32 rest;
+	u64 whole = div_u64_rem(nr_blocks, SOSNAP_REGION_BLOCKS, &rest);
+
+	return whole + (rest >= SOSNAP_MIN_REGION);
 }
 
 #define BITMAP_WORDS	(SOSNAP_BITMAP_BYTES / 8)
@@ -107,10 +118,7 @@ static void fix(u8 *bits, u32 from, u32 to, u32 *free)
  */
 u32 sosnap_space_regions(const struct sosnap_super *super)
 {
-	u32 rest;
-	u64 whole = div_u64_rem(super->nr_blocks, SOSNAP_REGION_BLOCKS, &rest);
-
-	return whole + (rest >= SOSNAP_MIN_REGION);
+	return regions_of(super->nr_blocks);
 }
 
 /* The runs of a region that are never free, one after the other. */
@@ -320,6 +328,24 @@ static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 	return 0;
 }
 
+/* What the regions could hold, were nothing in use. */
+static void totals(struct sosnap_space *sp)
+{
+	const struct sosnap_super *super = sp->super;
+	u64 total = 0;
+	u32 i;
+
+	for (i = 0; i < sp->nr_regions; i++) {
+		total += region_blocks(super, i) - 2;
+		if (i % SOSNAP_SUMMARY_REGIONS == 0)
+			total -= 2;
+		if (!i)
+			total -= 2 + super->journal_blocks;
+	}
+	sp->total = total;
+	WRITE_ONCE(sp->fixed, super->nr_blocks - total);
+}
+
 /**
  * sosnap_space_init() - load the free counts of a store
  * @sp:    to fill
@@ -333,8 +359,8 @@ static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosnap_super *super)
 {
 	u8 *scratch;
-	u32 i, fixed_free;
 	int r = 0;
+	u32 i;
 
 	memset(sp, 0, sizeof(*sp));
 	sp->io = io;
@@ -349,14 +375,7 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosn
 	}
 	for (i = 0; i < nr_summaries(sp) && !r; i++)
 		r = summary_load(sp, i, scratch);
-	for (i = 0; i < sp->nr_regions && !r; i++) {
-		u32 in_summary = i % SOSNAP_SUMMARY_REGIONS;
-
-		fixed_free = region_blocks(super, i) - 2 - (in_summary ? 0 : 2);
-		if (!i)
-			fixed_free -= 2 + super->journal_blocks;
-		sp->total += fixed_free;
-	}
+	totals(sp);
 	kfree(scratch);
 	if (r)
 		sosnap_space_exit(sp);
@@ -384,7 +403,9 @@ void sosnap_space_exit(struct sosnap_space *sp)
 	for (i = 0; sp->region && i < sp->nr_regions; i++)
 		kvfree(sp->region[i].view);
 	kvfree(sp->region);
+	kvfree(sp->growth.region);
 	sp->region = NULL;
+	sp->growth.region = NULL;
 }
 
 /*
@@ -631,6 +652,32 @@ int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len)
 }
 
 /**
+ * sosnap_space_grow() - the device is larger now: use it
+ * @sp:        the space
+ * @nr_blocks: size from the next checkpoint on; no smaller than it is
+ *
+ * Takes the memory that it needs; all else is done by sosnap_space_write() and
+ * sosnap_space_release() of the next checkpoint. Another call before that
+ * replaces this one.
+ * Context: space lock held, no checkpoint under way.
+ * Return: 0, -EINVAL or -ENOMEM.
+ */
+int sosnap_space_grow(struct sosnap_space *sp, u64 nr_blocks)
+{
+	struct sosnap_region *region;
+
+	if (nr_blocks < sp->super->nr_blocks || nr_blocks > SOSNAP_MAX_BLOCKS)
+		return -EINVAL;
+	region = kvcalloc(regions_of(nr_blocks), sizeof(*region), GFP_NOIO);
+	if (!region)
+		return -ENOMEM;
+	kvfree(sp->growth.region);
+	sp->growth.region = region;
+	sp->growth.nr_blocks = nr_blocks;
+	return 0;
+}
+
+/**
  * sosnap_space_begin() - a checkpoint starts
  * @sp:  the space
  * @gen: its generation
@@ -834,19 +881,76 @@ static int summary_write(struct sosnap_space *sp, u32 summary)
 	return 0;
 }
 
+/*
+ * The blocks behind the old end are marked as in use in its region. The view
+ * keeps them until release; loaded here, it stays in memory until then. If the
+ * bitmap is damaged they stay in use: that costs the region, not the store.
+ */
+static int tail_grow(struct sosnap_space *sp, u32 region, u32 from, u32 to)
+{
+	u8 *bits;
+	int r = next_get(sp, region, &bits);
+
+	if (r)
+		return r == -EUCLEAN ? 0 : r;
+	bits_clear(bits, from, to - from);
+	sp->region[region].disk_free += to - from;
+	return 0;
+}
+
+/*
+ * New regions were never written, so the summaries need not know them. What they
+ * have free is nothing until release.
+ */
+static int grow(struct sosnap_space *sp)
+{
+	struct sosnap_space_growth *g = &sp->growth;
+	u32 from = sp->nr_regions, last = from - 1, i;
+	u32 tail = region_blocks(sp->super, last), end = blocks_in(g->nr_blocks, last);
+	int r = 0;
+	u8 *bits;
+
+	bits = kmalloc(SOSNAP_BITMAP_BYTES, GFP_NOIO);
+	if (!bits)
+		return -ENOMEM;
+	g->tail_region = last;
+	g->tail = tail;
+	if (tail < end)
+		r = tail_grow(sp, last, tail, end);
+	if (r)
+		goto out;
+	memcpy(g->region, sp->region, from * sizeof(*sp->region));
+	swap(g->region, sp->region);
+	WRITE_ONCE(sp->super->nr_blocks, g->nr_blocks);
+	sp->nr_regions = sosnap_space_regions(sp->super);
+	for (i = from; i < sp->nr_regions; i++)
+		sosnap_space_fresh(sp->super, i, bits, &sp->region[i].disk_free);
+	g->from = from;
+	g->written = true;
+	totals(sp);
+out:
+	kfree(bits);
+	return r;
+}
+
 /**
  * sosnap_space_write() - write the summaries that this checkpoint changes
- * @sp: the space; super->summary_slot is changed
+ * @sp: the space; super->summary_slot is changed, and super->nr_blocks if it grows
  *
  * The last step before the flush: nothing may be set or cleared after it.
  * Context: space lock held; may sleep.
- * Return: 0 or -EIO.
+ * Return: 0, -EIO or -ENOMEM.
  */
 int sosnap_space_write(struct sosnap_space *sp)
 {
 	u32 i, done = U32_MAX;
 	int r;
 
+	if (sp->growth.region) {
+		r = grow(sp);
+		if (r)
+			return r;
+	}
 	next_put(sp);
 	for (i = 0; i < sp->nr_regions; i++) {
 		u32 summary = i / SOSNAP_SUMMARY_REGIONS;
@@ -894,6 +998,37 @@ static void freed_word(struct freed *f, u32 w, u64 gone)
 	}
 }
 
+/* The old end of the store was in a region that was never written. */
+static int tail_release(struct sosnap_space *sp, u32 region)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	u32 to = region_blocks(sp->super, region);
+
+	if (!sp->growth.written || region != sp->growth.tail_region)
+		return 0;
+	bits_clear(rg->view->bits, sp->growth.tail, to - sp->growth.tail);
+	rg->free += to - sp->growth.tail;
+	sp->free += to - sp->growth.tail;
+	rg->max_run = rg->free;
+	return 0;
+}
+
+static void regions_release(struct sosnap_space *sp)
+{
+	struct sosnap_space_growth *g = &sp->growth;
+	u32 i;
+
+	for (i = g->from; i < sp->nr_regions; i++) {
+		struct sosnap_region *rg = &sp->region[i];
+
+		rg->free = rg->disk_free;
+		rg->max_run = rg->free;
+		sp->free += rg->free;
+	}
+	kvfree(g->region);
+	memset(g, 0, sizeof(*g));
+}
+
 /* Give the view what the checkpoint cleared: set before, clear now. */
 static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
 			  sosnap_space_freed_fn fn, void *ctx)
@@ -910,7 +1045,7 @@ static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
 	int r;
 
 	if (!old_gen_slot)	/* a region never written had nothing to clear */
-		return 0;
+		return tail_release(sp, region);
 	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &b);
 	if (r)
 		return r;
@@ -966,6 +1101,8 @@ int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void
 		if (r)
 			error = r;
 	}
+	if (sp->growth.written)
+		regions_release(sp);
 	sp->txn_gen = 0;
 	return error;
 }

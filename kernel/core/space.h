@@ -16,6 +16,11 @@
  *     host calls when the checkpoint is durable and no I/O can still reach it.
  * I4  outstanding = bits set in the view that are not on disk yet. After a
  *     crash they are simply free.
+ * I5  The size changes with the superblock of a checkpoint, and at no other
+ *     time: bitmaps and summaries of the new size go, as all of them, to slots
+ *     that are not in force. What lies beyond the old end is handed out from the
+ *     release of that checkpoint on, so no record names such a block before a
+ *     superblock that knows it is durable.
  *
  * Locking: one lock of the caller around every call here (the space lock).
  * Every call may sleep for at most one bitmap read per region it looks at.
@@ -59,6 +64,15 @@ struct sosnap_space {
 	bool next_held;
 	u64 free;		/* sum of region[].free */
 	u64 total;		/* blocks of the store less the fixed ones */
+	u64 fixed;		/* the others, and those at the end that are not used */
+	struct sosnap_space_growth {
+		struct sosnap_region *region;	/* NULL, or room for all regions then */
+		u64 nr_blocks;
+		u32 from;	/* regions that are new, once it is written */
+		u32 tail_region;	/* the old last one ... */
+		u32 tail;	/* ... and where the old end was in it */
+		bool written;	/* by the checkpoint under way */
+	} growth;
 };
 
 int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io,
@@ -69,6 +83,8 @@ int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u
 int sosnap_space_alloc_more(struct sosnap_space *sp, u32 least, u32 most, u64 *blk, u32 *len);
 int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len);
 int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len);
+
+int sosnap_space_grow(struct sosnap_space *sp, u64 nr_blocks);
 
 void sosnap_space_begin(struct sosnap_space *sp, u64 gen);
 int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len);

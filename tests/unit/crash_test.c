@@ -231,6 +231,26 @@ static void crash_here(struct sim *sim, struct io_ram_point point, u32 sample)
 	}
 }
 
+/* Nothing, all, every choice where that is few, and a sample of tears. */
+static void crash_sampled(struct sim *sim, struct io_ram_point point, u32 sample)
+{
+	u32 lost = point.written - point.stable, i;
+	struct outcome o = { .how = KEEP_NONE };
+
+	sim->points++;
+	one(sim, point, &o);
+	o.how = KEEP_ALL;
+	one(sim, point, &o);
+	o.how = KEEP_WRITES;
+	for (o.mask = 1; lost <= 5 && o.mask < (1U << lost) - 1; o.mask++)
+		one(sim, point, &o);
+	for (i = 0; i < sample && lost; i++) {
+		o.how = io_ram_random(&sim->se->seed) & 1 ? KEEP_BLOCKS : KEEP_SECTORS;
+		o.seed = io_ram_random(&sim->se->seed);
+		one(sim, point, &o);
+	}
+}
+
 static void sim_end(struct sim *sim)
 {
 	all[job].recoveries += sim->recoveries;
@@ -306,6 +326,49 @@ static void every_outcome_of_a_small_family(void **state)
 	every_outcome(family_life);
 }
 
+/* Growing, used at once; growing beyond a border of regions. */
+static void growing_life(struct se *se)
+{
+	struct se_snap *sn = &se->now.snap[SE_SNAPS - 1];
+	u64 blk;
+
+	se_create(se);
+	se_checkpoint(se, 0);
+	se_log_begin(se);
+	se_write(se, sn, 0, 4);
+	se_flush(se);
+	se_grow(se, 200);
+	/* what was free before would be taken first */
+	for (blk = 0; blk < STORE_BLOCKS; blk++)
+		sosnap_space_take(&se->m.space, blk, 1);
+	se_write(se, sn, 4, 30);
+	se_flush(se);
+	se_write(se, sn, 40, 4);
+	se_grow(se, SOSNAP_REGION_BLOCKS);
+	se_write(se, sn, 36, 4);
+	se_flush(se);
+	se_zero(se, sn, 0, 8);
+	se_grow(se, 7);
+	se_flush(se);
+	se_checkpoint(se, 0);
+}
+
+static void every_point_of_growing(void **state)
+{
+	struct sim sim = { .se = se_new_growing(STORE_BLOCKS, 2 * SOSNAP_REGION_BLOCKS, 1) };
+	u32 at, blk, new = 0;
+
+	growing_life(sim.se);
+	for (blk = 0; blk < SE_BLKS; blk++)
+		new += sim.se->now.snap[SE_SNAPS - 1].map[blk] % SOSNAP_STORE_ZERO >= STORE_BLOCKS;
+	assert_true(new > 20);
+	for (at = 0; at <= sim.se->ram->log_nr && !sim.why; at++)
+		crash_sampled(&sim, io_ram_point_at(sim.se->ram, at), 32);
+	if (sim.why)
+		fail_msg("%s", sim.why);
+	sim_end(&sim);
+}
+
 /* Crash at every write of so many steps, then go on from one of the crashes. */
 static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
 {
@@ -347,7 +410,11 @@ static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
 static void sampled(u64 seed, u64 most, enum se_plant plant, struct sim *sim)
 {
 	memset(sim, 0, sizeof(*sim));
-	sim->se = se_new(STORE_BLOCKS, seed);
+	/* every third one grows, from a size that few writes fill */
+	if (plant == SE_PLANT_GROWN_EARLY || seed % 3 == 2)
+		sim->se = se_new_growing(STORE_BLOCKS, 2 * STORE_BLOCKS, seed);
+	else
+		sim->se = se_new(STORE_BLOCKS, seed);
 	sim->se->concurrent = seed & 1 ? 0 : 5;
 	sim->se->ram->lazy = seed & 2 ? 0 : 3;
 	sim->se->plant = plant;
@@ -399,6 +466,7 @@ static void planted_bugs_are_found(void **state)
 	plant_is_found(SE_PLANT_RELEASE_EARLY, "blocks freed before the superblock");
 	plant_is_found(SE_PLANT_NO_CHECKSUM, "checksums not compared");
 	plant_is_found(SE_PLANT_STALE_SUPER_LAST, "good superblock overwritten first");
+	plant_is_found(SE_PLANT_GROWN_EARLY, "new blocks used before the superblock");
 }
 
 static struct {
@@ -452,6 +520,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_outcome_of_a_small_workload),
 		cmocka_unit_test(every_outcome_of_a_small_family),
+		cmocka_unit_test(every_point_of_growing),
 		cmocka_unit_test(samples_of_long_workloads),
 		cmocka_unit_test(planted_bugs_are_found),
 		cmocka_unit_test(the_other_processes_found_nothing),

@@ -14,6 +14,8 @@ struct env {
 	struct sosnap_super s;
 	struct sosnap_space sp;
 	u64 blocks;
+	u64 most;	/* blocks of the device */
+	u64 grows_to;	/* with the checkpoint under way; 0: it does not */
 	u8 *disk;	/* owned at the last checkpoint */
 	u8 *next;	/* owned at the one under way */
 	u8 *out;	/* allocated, owned by nobody */
@@ -27,20 +29,27 @@ static u32 rnd(struct env *e, u32 below)
 	return io_ram_random(&e->seed) % below;
 }
 
-static void env_init(struct env *e, u64 blocks, u64 seed)
+/* A store of so many blocks on a device of most. */
+static void env_init_on(struct env *e, u64 blocks, u64 most, u64 seed)
 {
 	memset(e, 0, sizeof(*e));
 	e->blocks = blocks;
+	e->most = most;
 	e->seed = seed;
-	e->ram = io_ram_new(blocks);
+	e->ram = io_ram_new(most);
 	e->ram->lazy = 3;
-	e->disk = calloc(4, blocks);
+	e->disk = calloc(4, most);
 	assert_non_null(e->disk);
-	e->next = e->disk + blocks;
-	e->out = e->next + blocks;
-	e->held = e->out + blocks;
+	e->next = e->disk + most;
+	e->out = e->next + most;
+	e->held = e->out + most;
 	sosnap_super_init(&e->s, "store", blocks, 0, 1);
 	assert_int_equal(sosnap_space_init(&e->sp, &e->ram->io, &e->s), 0);
+}
+
+static void env_init(struct env *e, u64 blocks, u64 seed)
+{
+	env_init_on(e, blocks, blocks, seed);
 }
 
 static void env_exit(struct env *e)
@@ -53,8 +62,9 @@ static void env_exit(struct env *e)
 static bool fixed(struct env *e, u64 blk)
 {
 	u64 in = blk % R, region = blk / R;
+	u64 regions = e->blocks / R + (e->blocks % R >= SOSNAP_MIN_REGION);
 
-	if (region >= e->sp.nr_regions || in == 2 || in == 3)
+	if (region >= regions || blk >= e->blocks || in == 2 || in == 3)
 		return true;
 	if (region % SOSNAP_SUMMARY_REGIONS == 0 && (in == 4 || in == 5))
 		return true;
@@ -169,9 +179,11 @@ static void compare_disk(struct env *e)
 {
 	struct sosnap_super s = e->s;
 	struct sosnap_space sp;
-	u64 blk, nr_free = 0;
+	u64 blk, nr_free = 0, old = e->blocks, blocks = e->grows_to ? e->grows_to : old;
 	u32 region, i;
 
+	assert_int_equal(s.nr_blocks, blocks);
+	e->blocks = blocks;
 	assert_int_equal(sosnap_space_init(&sp, &e->ram->io, &s), 0);
 	for (region = 0; region < sp.nr_regions; region++) {
 		u8 bits[SOSNAP_BITMAP_BYTES];
@@ -190,13 +202,14 @@ static void compare_disk(struct env *e)
 
 			blk = (u64)region * R + i;
 			clear += !set;
-			assert_int_equal(set, blk >= e->blocks || fixed(e, blk) || e->next[blk]);
+			assert_int_equal(set, blk >= blocks || fixed(e, blk) || e->next[blk]);
 		}
 		assert_int_equal(sp.region[region].free, clear);
 		nr_free += clear;
 	}
 	assert_int_equal(sp.free, nr_free);
 	sosnap_space_exit(&sp);
+	e->blocks = old;
 }
 
 static void on_freed(void *ctx, u64 blk, u32 len)
@@ -204,7 +217,7 @@ static void on_freed(void *ctx, u64 blk, u32 len)
 	struct env *e = ctx;
 
 	while (len--) {
-		assert_int_equal(e->held[blk], 1);
+		assert_true(e->held[blk] || (blk >= e->blocks && blk < e->grows_to));
 		e->held[blk++] = 0;
 	}
 }
@@ -218,15 +231,22 @@ static void begin(struct env *e)
 static void end(struct env *e)
 {
 	u64 blk;
+	u32 i;
 
 	assert_int_equal(sosnap_space_write(&e->sp), 0);
 	assert_int_equal(e->ram->io.ops->flush(&e->ram->io), 0);
 	compare_disk(e);
+	/* writers go on; the new blocks are not theirs yet: see do_alloc() */
+	for (i = 0; e->grows_to && i < 10; i++)
+		do_alloc(e);
 	assert_int_equal(sosnap_space_release(&e->sp, on_freed, e), 0);
 	for (blk = 0; blk < e->blocks; blk++)
 		assert_false(e->held[blk]);
 	memcpy(e->disk, e->next, e->blocks);
 	e->txn = false;
+	if (e->grows_to)
+		e->blocks = e->grows_to;
+	e->grows_to = 0;
 }
 
 static void count(struct env *e)
@@ -315,6 +335,188 @@ static void last_region_without_room_for_its_slots(void **state)
 	assert_int_equal(sosnap_space_regions(&s), 1);
 	s.nr_blocks = R + SOSNAP_MIN_REGION;
 	assert_int_equal(sosnap_space_regions(&s), 2);
+}
+
+static void some_steps(struct env *e, u32 most)
+{
+	u32 i;
+
+	for (i = rnd(e, most); i; i--)
+		step(e);
+}
+
+/* A checkpoint that grows the store, beside writers; then all there is can be had. */
+static void grow_to(struct env *e, u64 blocks, bool reopen)
+{
+	u64 blk, total = e->sp.total, at_most = blocks;
+	u32 len;
+
+	assert_int_equal(sosnap_space_grow(&e->sp, e->most), 0);
+	assert_int_equal(sosnap_space_grow(&e->sp, blocks), 0);
+	some_steps(e, 10);
+	assert_int_equal(e->s.nr_blocks, e->blocks);
+	begin(e);
+	some_steps(e, 30);
+	e->grows_to = blocks;
+	end(e);
+	count(e);
+	assert_true(e->sp.total >= total && e->sp.total + e->sp.fixed == blocks);
+	if (reopen) {
+		sosnap_space_exit(&e->sp);
+		io_ram_drop_cache(e->ram);
+		assert_int_equal(sosnap_space_init(&e->sp, &e->ram->io, &e->s), 0);
+		memset(e->out, 0, e->most);
+		count(e);
+	}
+	while (!sosnap_space_alloc(&e->sp, 5000, 1, &blk, &len)) {
+		assert_true(blk + len <= blocks && len <= at_most);
+		for (at_most -= len; len--; blk++) {
+			assert_false(fixed(e, blk) || taken(e, blk));
+			e->out[blk] = 1;
+		}
+	}
+	assert_int_equal(e->sp.free, 0);
+	begin(e);
+	some_steps(e, 30);
+	end(e);
+	count(e);
+}
+
+static void grow_between(u64 from, u64 to, u64 then, u64 seed)
+{
+	struct env e;
+	u32 used;
+
+	/* the region of the old end: never written, written, written and in memory */
+	for (used = 0; used < 3; used++, seed++) {
+		env_init_on(&e, from, then, seed);
+		while (used && e.sp.free > rnd(&e, 2000))
+			do_alloc(&e);
+		begin(&e);
+		some_steps(&e, 40);
+		end(&e);
+		if (used == 1)
+			sosnap_space_trim(&e.sp, 0);
+		grow_to(&e, to, seed & 1);
+		grow_to(&e, then, !(seed & 1));
+		env_exit(&e);
+	}
+}
+
+/* From every side of a border of regions to every other, and on from there. */
+static void growing_at_borders_of_regions(void **state)
+{
+	static const int near[] = {
+		-SOSNAP_MIN_REGION, -1, 0, SOSNAP_MIN_REGION - 1, SOSNAP_MIN_REGION, 100
+	};
+	u32 i, k, seed = 1;
+
+	for (i = 0; i < ARRAY_SIZE(near); i++) {
+		for (k = i; k < ARRAY_SIZE(near); k++)
+			grow_between(R + near[i], R + near[k], R + 200 + near[k], seed++);
+		grow_between(SOSNAP_MIN_BLOCKS, R + near[i], 3 * R + near[i], seed++);
+		grow_between(R + near[i], 2 * R + near[i], 3 * R + 5, seed++);
+	}
+}
+
+static void grow_empty(struct io_ram *ram, struct sosnap_super *s, struct sosnap_space *sp, u64 to)
+{
+	u64 blk;
+	u32 len;
+
+	assert_int_equal(sosnap_space_grow(sp, to), 0);
+	sosnap_space_begin(sp, ++s->gen);
+	assert_int_equal(sosnap_space_write(sp), 0);
+	assert_int_equal(ram->io.ops->flush(&ram->io), 0);
+	assert_int_equal(sosnap_space_release(sp, NULL, NULL), 0);
+	assert_int_equal(s->nr_blocks, to);
+	assert_int_equal(sp->nr_regions, sosnap_space_regions(s));
+	assert_int_equal(sp->free, sp->total);
+	sosnap_space_exit(sp);
+	assert_int_equal(sosnap_space_init(sp, &ram->io, s), 0);
+	assert_int_equal(sp->free, sp->total);
+	/* the last region is as good as the others */
+	sp->cursor = sp->nr_regions - 1;
+	assert_int_equal(sosnap_space_alloc(sp, 8, 8, &blk, &len), 0);
+	assert_true(blk / R == sp->nr_regions - 1);
+	sosnap_space_begin(sp, ++s->gen);
+	assert_int_equal(sosnap_space_set(sp, blk, len), 0);
+	assert_int_equal(sosnap_space_write(sp), 0);
+	assert_int_equal(ram->io.ops->flush(&ram->io), 0);
+	assert_int_equal(sosnap_space_release(sp, NULL, NULL), 0);
+	sosnap_space_begin(sp, ++s->gen);
+	assert_int_equal(sosnap_space_clear(sp, blk, len, &blk), 0);
+	assert_int_equal(sosnap_space_write(sp), 0);
+	assert_int_equal(ram->io.ops->flush(&ram->io), 0);
+	assert_int_equal(sosnap_space_release(sp, NULL, NULL), 0);
+	sosnap_space_exit(sp);
+	assert_int_equal(sosnap_space_init(sp, &ram->io, s), 0);
+	assert_int_equal(sp->free, sp->total);
+}
+
+static void growing_at_borders_of_summaries(void **state)
+{
+	static const int near[] = {
+		-(int)R - 1, -1, 0, 1, SOSNAP_MIN_REGION - 1, SOSNAP_MIN_REGION, R, R + 1,
+		2 * R + 77
+	};
+	u64 border = (u64)R * SOSNAP_SUMMARY_REGIONS;
+	u32 i, k;
+
+	for (i = 0; i < ARRAY_SIZE(near); i++) {
+		for (k = i; k < ARRAY_SIZE(near); k++) {
+			struct io_ram *ram = io_ram_new(2 * border + 3 * R);
+			struct sosnap_super s;
+			struct sosnap_space sp;
+
+			sosnap_super_init(&s, "store", border + near[i], 0, 1);
+			assert_int_equal(sosnap_space_init(&sp, &ram->io, &s), 0);
+			grow_empty(ram, &s, &sp, border + near[k]);
+			grow_empty(ram, &s, &sp, 2 * border + near[k]);
+			sosnap_space_exit(&sp);
+			assert_int_equal(io_ram_free(ram), 0);
+		}
+	}
+}
+
+static void growing_what_cannot_be(void **state)
+{
+	struct env e;
+
+	env_init(&e, 4000, 1);
+	assert_int_equal(sosnap_space_grow(&e.sp, 3999), -EINVAL);
+	assert_int_equal(sosnap_space_grow(&e.sp, SOSNAP_MAX_BLOCKS + 1), -EINVAL);
+	assert_int_equal(sosnap_space_grow(&e.sp, 4000), 0);
+	begin(&e);
+	e.grows_to = 4000;
+	end(&e);
+	count(&e);
+	env_exit(&e);
+}
+
+/* What cannot be read at the old end stays unused; the rest grows. */
+static void growing_beside_a_damaged_bitmap(void **state)
+{
+	struct env e;
+	u64 total;
+
+	env_init_on(&e, 4000, R + 4000, 1);
+	do_alloc(&e);
+	begin(&e);
+	do_set(&e);
+	end(&e);
+	sosnap_space_exit(&e.sp);
+	io_ram_drop_cache(e.ram);
+	memset(io_ram_disk(e.ram, SOSNAP_BITMAP_SLOT), 0x5a, 100);
+	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s), 0);
+	total = e.sp.free;
+	assert_int_equal(sosnap_space_grow(&e.sp, R + 4000), 0);
+	begin(&e);
+	assert_int_equal(sosnap_space_write(&e.sp), 0);
+	assert_int_equal(e.ram->io.ops->flush(&e.ram->io), 0);
+	assert_int_equal(sosnap_space_release(&e.sp, NULL, NULL), 0);
+	assert_int_equal(e.sp.free, total + 4000 - 2);
+	env_exit(&e);
 }
 
 /* Every summary slot of a device of more than one summary is found again. */
@@ -406,6 +608,10 @@ int main(void)
 		cmocka_unit_test(one_small_region),
 		cmocka_unit_test(regions_and_a_small_last_one),
 		cmocka_unit_test(last_region_without_room_for_its_slots),
+		cmocka_unit_test(growing_at_borders_of_regions),
+		cmocka_unit_test(growing_at_borders_of_summaries),
+		cmocka_unit_test(growing_what_cannot_be),
+		cmocka_unit_test(growing_beside_a_damaged_bitmap),
 		cmocka_unit_test(two_summaries),
 		cmocka_unit_test(wrong_calls_are_refused),
 		cmocka_unit_test(wrong_count_on_disk),

@@ -37,6 +37,7 @@ static void remember(struct se *se, u32 from, u32 to)
 	c->from = from;
 	c->to = to;
 	c->state = se->now;
+	c->size = se->size;
 }
 
 static int commit_write(struct se *se, const struct sosnap_disk_record *slots, u32 nr)
@@ -146,6 +147,9 @@ static int alloc(struct se *se, u32 want, u64 *store, u32 *got)
 {
 	u32 tries;
 
+	/* or what is beyond the first region would never be used */
+	if (se->m.space.nr_regions > 1)
+		se->m.space.cursor = se_random(se, se->m.space.nr_regions);
 	for (tries = 0; tries < 3; tries++) {
 		u64 keep = sosnap_meta_reserve(&se->m, se->batch.nr + se->nr_slots + 64);
 
@@ -443,11 +447,39 @@ static const struct sosnap_meta_host host = {
 
 static const struct sosnap_io_ops *ram_ops;
 
+/* A writer gets what lies behind the old end before it may. */
+static void grown_early(struct se *se)
+{
+	struct sosnap_space *sp = &se->m.space;
+	struct se_snap *sn = pick(se);
+	u32 i, bit;
+
+	if (!sp->growth.written || !sn || se->nr_slots == SE_SLOTS)
+		return;
+	bit = sp->growth.tail;
+	if (bit == SOSNAP_REGION_BLOCKS || bit == se->m.super.nr_blocks)
+		return;
+	for (i = 0; i < SE_BLKS && owned(sn->map[i]); i++)
+		;
+	if (i == SE_BLKS)
+		return;
+	sn->map[i] = (u64)sp->growth.tail_region * SOSNAP_REGION_BLOCKS + bit;
+	se->early = sn->map[i];
+	submit(se, se->early);
+	sosnap_record_fill(&se->slot[se->nr_slots++], SOSNAP_RECORD_MAP, sn->object, i, 1,
+			   se->early);
+	se->busy = true;
+	se_flush(se);
+	se->busy = false;
+}
+
 static int hook_flush(struct sosnap_io *io)
 {
 	u32 stable = hooked->ram->stable;
 	int r;
 
+	if (hooked->plant == SE_PLANT_GROWN_EARLY)
+		grown_early(hooked);
 	chance(hooked);
 	if (hooked->plant == SE_PLANT_RELEASE_EARLY)
 		sosnap_space_release(&hooked->m.space, NULL, NULL);
@@ -494,15 +526,43 @@ void se_checkpoint(struct se *se, u32 flags)
 	se->merging = false;
 	se->ram->io.ops = ram_ops;
 	assert_int_equal(r, 0);
+	se->size = se->m.super.nr_blocks;
 	if (se->plant == SE_PLANT_SUPER_UNFLUSHED)
 		io_ram_sync(se->ram);
 	sosnap_batch_exit(&merging);
 	se->m.journal.tail = tail;
 	sosnap_meta_publish(&se->m);
 	assert_int_equal(sosnap_meta_release(&se->m, NULL, NULL), 0);
+	if (se->early)
+		assert_int_equal(sosnap_space_take(&se->m.space, se->early, 1), 0);
+	se->early = 0;
 	if (!se_random(se, 4))
 		sosnap_space_trim(&se->m.space, se_random(se, 2));
 	se->checkpoints++;
+}
+
+void se_grow(struct se *se, u64 by)
+{
+	u64 to = min_t(u64, se->m.super.nr_blocks + by, se->ram->io.nr_blocks);
+
+	settle(se);
+	assert_int_equal(sosnap_space_grow(&se->m.space, to), 0);
+	se->grows_to = to;
+	se_checkpoint(se, 0);
+	assert_int_equal(se->m.super.nr_blocks, to);
+}
+
+/*
+ * A store that grows is short of space, so that what it gained is used: most of
+ * the rest is out of reach until a crash, which may give some of it back.
+ */
+static void ballast(struct se *se)
+{
+	u64 blk, end = min_t(u64, se->m.super.nr_blocks, SOSNAP_REGION_BLOCKS);
+	u64 kept = se->m.super.journal_blk + se->m.super.journal_blocks + 100;
+
+	for (blk = kept; blk < end && se->m.super.nr_blocks < se->ram->io.nr_blocks; blk++)
+		sosnap_space_take(&se->m.space, blk, 1);
 }
 
 /* Nothing is committed before the checkpoint that passes a number over. */
@@ -519,6 +579,7 @@ static void open_store(struct se *se)
 	assert_int_equal(sosnap_meta_replay(&se->m, &se->batch, &commits), 0);
 	assert_int_equal(commits, 0);
 	se_checkpoint(se, 0);
+	ballast(se);
 	se->concurrent = concurrent;
 }
 
@@ -569,28 +630,36 @@ void se_step(struct se *se)
 		change_snap(se, sn);
 	else if (what < 57)
 		lineage_step(se, sn);
+	else if (what < 59 && se->m.super.nr_blocks < se->ram->io.nr_blocks)
+		se_grow(se, 1 + se_random(se, se_random(se, 4) ? 40 : 2000));
 	else if (what < 63)
 		se_checkpoint(se, 0);
 	else
 		se_reopen(se);
 }
 
-struct se *se_new(u64 nr_blocks, u64 seed)
+/* A store of so many blocks on a device that has room for more. */
+struct se *se_new_growing(u64 nr_blocks, u64 most, u64 seed)
 {
 	struct se *se = must(calloc(1, sizeof(*se)));
 	struct sosnap_super super;
 	u32 i;
 
 	se->seed = seed;
-	se->ram = io_ram_new(nr_blocks);
+	se->ram = io_ram_new(most);
 	se->ram->seed = seed * 77 + 1;
-	se->writes = must(calloc(nr_blocks, sizeof(*se->writes)));
+	se->writes = must(calloc(most, sizeof(*se->writes)));
 	sosnap_super_init(&super, "store", nr_blocks, 0, 1);
 	assert_int_equal(sosnap_meta_format(&se->ram->io, &super), 0);
 	open_store(se);
 	for (i = 0; i < SE_GOLDS; i++)
 		gold_add(se, i);
 	return se;
+}
+
+struct se *se_new(u64 nr_blocks, u64 seed)
+{
+	return se_new_growing(nr_blocks, nr_blocks, seed);
 }
 
 static void writes_forget(struct se *se)
@@ -846,6 +915,10 @@ const char *se_judge(struct se *se, struct io_ram_point point, struct io_ram *af
 		why = judge_data(se, point, after, &se->commit[*which].state);
 	if (!why && m->space.free + m->super.data_blocks + m->super.node_blocks != m->space.total)
 		why = complain("%llu blocks are free of %llu", m->space.free, m->space.total);
+	if (!why && (m->super.nr_blocks < se->commit[*which].size ||
+		     m->super.nr_blocks > max(se->size, se->grows_to)))
+		why = complain("it has %llu blocks, it had %llu", m->super.nr_blocks,
+			       se->commit[*which].size);
 	return why;
 }
 

@@ -13,6 +13,8 @@
  * M2  Every sector of a mapped block is what was last written to it before a
  *     flush, or what was written to it after.
  * M3  Every block of the store is owned or free.
+ * M4  Its size is one that it had since the last acknowledged commit, or the one
+ *     that it was growing to.
  */
 #ifndef SOSNAP_STORE_ENV_H
 #define SOSNAP_STORE_ENV_H
@@ -46,6 +48,7 @@ struct se_commit {
 	u32 from;		/* its first write in the log */
 	u32 to;			/* after its last; acknowledged once more is written */
 	struct se_state state;
+	u64 size;		/* of the store when it was made */
 };
 
 /* Writes of data to one store block, by place in the log. */
@@ -63,6 +66,7 @@ enum se_plant {
 	SE_PLANT_RELEASE_EARLY,		/* freed blocks are used before the superblock */
 	SE_PLANT_NO_CHECKSUM,		/* no torn block is recognised */
 	SE_PLANT_STALE_SUPER_LAST,	/* the older superblock is written last */
+	SE_PLANT_GROWN_EARLY,		/* new blocks are used before the superblock */
 	SE_NR_PLANTS
 };
 
@@ -80,6 +84,9 @@ struct se {
 	u64 seed;
 	u32 version;
 	u32 names;
+	u64 size;		/* of the store, by the last complete checkpoint */
+	u64 grows_to;		/* by the last one that was begun */
+	u64 early;		/* SE_PLANT_GROWN_EARLY: the block that was used */
 	u32 concurrent;		/* 0, or writers step in once in so many chances */
 	bool busy;
 	bool merging;
@@ -88,6 +95,7 @@ struct se {
 };
 
 struct se *se_new(u64 nr_blocks, u64 seed);
+struct se *se_new_growing(u64 nr_blocks, u64 most, u64 seed);
 void se_free(struct se *se);
 u32 se_random(struct se *se, u32 below);
 
@@ -101,6 +109,7 @@ void se_snapshot(struct se *se, struct se_snap *sn);
 void se_refresh(struct se *se, struct se_snap *sn);
 void se_rollback(struct se *se, struct se_snap *sn, struct se_snap *to);
 void se_checkpoint(struct se *se, u32 flags);
+void se_grow(struct se *se, u64 by);
 void se_reopen(struct se *se);
 
 /* Each returns NULL, or what is wrong. */
