@@ -35,6 +35,8 @@
  *					background
  *	rename <name> <new name>
  *	set <name> auto 0|1
+ *	grow				use all of the device, which became larger;
+ *					replies with the size now, in blocks
  *	list gold | list snapshot	one line each, see below
  *	show <name>			the line of one snapshot
  *	commit				make everything acknowledged durable

@@ -435,6 +435,46 @@ static int show(struct call *c)
 	return r;
 }
 
+/* grow */
+static int grow(struct call *c)
+{
+	struct sosnap_store *store = c->store;
+	struct sosnap_meta *m = &store->meta;
+	unsigned int sz = 0, maxlen = c->maxlen;
+	char *result = c->result;
+	u64 device, blocks;
+	bool more;
+	int r = 0;
+
+	if (c->argc)
+		return refuse(c, -EINVAL, "wanted: grow, without arguments");
+	device = bdev_nr_sectors(store->bdev) / SOSNAP_BLOCK_SECTORS;
+	blocks = min_t(u64, device, SOSNAP_MAX_BLOCKS);
+	mutex_lock(&store->meta_lock);
+	if (blocks < m->super.nr_blocks)
+		r = refuse(c, -EINVAL, "device is smaller than the store on it: restore its size");
+	more = !r && blocks > m->super.nr_blocks;
+	if (more) {
+		mutex_lock(&store->space_lock);
+		/* nobody asks for a block behind the old end before it is given out */
+		WRITE_ONCE(store->io.nr_blocks, device);
+		r = sosnap_space_grow(&m->space, blocks);
+		mutex_unlock(&store->space_lock);
+		if (r)
+			refuse(c, r, "out of memory");
+	}
+	mutex_unlock(&store->meta_lock);
+	/* writes that wait for space go on after it */
+	if (!r && more)
+		r = sosnap_checkpoint(store, false);
+	if (r)
+		return r;
+	if (more)
+		DMINFO("%s: grown: blocks=%llu", m->super.name, blocks);
+	DMEMIT("%llu", READ_ONCE(m->super.nr_blocks));
+	return 1;
+}
+
 static int commit(struct call *c)
 {
 	int r = sosnap_commit_sync(c->store);
@@ -489,6 +529,7 @@ static const struct {
 	{ "remove", remove, 1, 0, true },
 	{ "rename", rename_snapshot, 2, 2, true },
 	{ "set", set, 3, 3, true },
+	{ "grow", grow, 0, 0xff, true },
 	{ "list", list, 1, 1, false },
 	{ "show", show, 1, 1, false },
 	{ "commit", commit, 0, 0xff, true },

@@ -33,11 +33,11 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	records = store->log.end - store->log.merged;
 	spin_unlock_irq(&store->log_lock);
 	/* superblocks, journal, bitmap and summary slots */
-	fixed = s->nr_blocks - store->meta.space.total;
+	fixed = READ_ONCE(store->meta.space.fixed);
 	reserve = sosnap_meta_reserve(&store->meta, records);
 	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu",
 	       store_state(store), s->name, store->io.uuid,
-	       data + nodes + fixed, s->nr_blocks, data, nodes + fixed,
+	       data + nodes + fixed, READ_ONCE(s->nr_blocks), data, nodes + fixed,
 	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
 	       READ_ONCE(store->nr_snapshots), READ_ONCE(store->nr_golds),
 	       sosnap_map_kib(&store->map_bytes), READ_ONCE(store->removing));
