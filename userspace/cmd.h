@@ -66,6 +66,7 @@ extern const struct sosnap_cmd sosnap_cmd_store_check;
 extern const struct sosnap_cmd sosnap_cmd_store_create;
 extern const struct sosnap_cmd sosnap_cmd_store_deactivate;
 extern const struct sosnap_cmd sosnap_cmd_store_dump;
+extern const struct sosnap_cmd sosnap_cmd_store_grow;
 extern const struct sosnap_cmd sosnap_cmd_store_list;
 extern const struct sosnap_cmd sosnap_cmd_store_repair;
 extern const struct sosnap_cmd sosnap_cmd_store_restore;

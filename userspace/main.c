@@ -35,6 +35,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_store_create,
 	&sosnap_cmd_store_deactivate,
 	&sosnap_cmd_store_dump,
+	&sosnap_cmd_store_grow,
 	&sosnap_cmd_store_list,
 	&sosnap_cmd_store_repair,
 	&sosnap_cmd_store_restore,

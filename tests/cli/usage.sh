@@ -171,3 +171,13 @@ test_usage_create_needs_gold()
 	expect 2 set main/a colour red
 	says "no setting 'colour'"
 }
+
+test_usage_store_grow_takes_one_store()
+{
+	expect 2 store grow
+	says "too few arguments"
+	expect 2 store grow main other
+	says "unexpected argument 'other'"
+	expect 2 store grow --yes main
+	says "there is no option --yes here"
+}

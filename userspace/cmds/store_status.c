@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cmd.h"
+#include "lib/grow.h"
 #include "lib/out.h"
-#include "lib/store.h"
 #include "lib/units.h"
 
 static const struct sosnap_col cols[] = {
@@ -10,6 +10,7 @@ static const struct sosnap_col cols[] = {
 	{ "uuid", "UUID", SOSNAP_OUT_STRING, 0 },
 	{ "device", "Device", SOSNAP_OUT_STRING, 0 },
 	{ "size", "Size", SOSNAP_OUT_BYTES, 0 },
+	{ "device_size", NULL, SOSNAP_OUT_BYTES, 0 },
 	{ "used", "Used", SOSNAP_OUT_BYTES, 0 },
 	{ "used_percent", "Used share", SOSNAP_OUT_PERCENT, 0 },
 	{ "data", "  data", SOSNAP_OUT_BYTES, 0 },
@@ -44,16 +45,23 @@ static void print_status(const char *key, const struct sosnap_store *s)
 {
 	const struct sosnap_reply_store *st = &s->st;
 	const u32 shift = SOSNAP_BLOCK_SHIFT;
+	u64 device = sosnap_store_device_blocks(s);
+	char more[SOSNAP_UNITS_LEN];
 
 	sosnap_out_record(key, cols, ARRAY_SIZE(cols), (struct sosnap_val[]){
 		{ .s = st->name }, { .s = state_text(s) }, { .s = st->uuid },
-		{ .s = s->path }, { .n = st->total << shift }, { .n = st->used << shift },
+		{ .s = s->path }, { .n = st->total << shift },
+		{ .n = device << shift, .none = !device }, { .n = st->used << shift },
 		{ .n = sosnap_units_share(st->used, st->total) }, { .n = st->data << shift },
 		{ .n = st->metadata << shift }, { .n = (st->total - st->used) << shift },
 		{ .n = st->reserved << shift }, { .n = st->removing << shift },
 		{ .n = st->golds }, { .n = st->snapshots }, { .n = st->journal << shift },
 		{ .n = st->journal_used << shift }, { .n = st->pending },
 		{ .n = st->generation }, { .n = st->map_kib << 10 } });
+	if (device > st->total)
+		sosnap_out_text("The device has %s more: 'sosnap store grow %s' takes it in use.",
+				sosnap_units_format((device - st->total) << shift, more),
+				st->name);
 }
 
 static int store_status(const struct sosnap_args *a)

@@ -322,6 +322,51 @@ int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char
 	return r;
 }
 
+/* What waits for space must not fail, and a filesystem need not be frozen */
+static int resume_new_table(const char *name)
+{
+	struct dm_task *task = new_named_task(DM_DEVICE_RESUME, name);
+	int r = -EINVAL;
+
+	if (task && dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		r = run_with_udev(task);
+	if (task)
+		dm_task_destroy(task);
+	return r;
+}
+
+/* The table that was loaded and cannot be resumed; the failure is what is told */
+static void clear_table(const char *name)
+{
+	struct dm_task *task = new_named_task(DM_DEVICE_CLEAR, name);
+
+	if (task) {
+		dm_task_run(task);
+		dm_task_destroy(task);
+	}
+}
+
+int sosnap_dm_reload(const char *name, u64 sectors, const char *type, const char *params,
+		     bool read_only)
+{
+	int r;
+
+	if (sosnap_options.dry_run) {
+		sosnap_out_step("dmsetup load %s%s --table '0 %llu %s %s'", name,
+				read_only ? " --readonly" : "", (unsigned long long)sectors, type,
+				params);
+		sosnap_out_step("dmsetup resume --noflush --nolockfs %s", name);
+		return 0;
+	}
+	r = load_table(name, sectors, type, params, read_only);
+	if (r)
+		return r;
+	r = resume_new_table(name);
+	if (r)
+		clear_table(name);
+	return r;
+}
+
 int sosnap_dm_remove(const char *name)
 {
 	struct dm_task *task;

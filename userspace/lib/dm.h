@@ -54,6 +54,13 @@ int sosnap_dm_table(const char *name, char **type, char **params);
 /* A device of one target; nothing remains of it on failure */
 int sosnap_dm_create(const char *name, const char *uuid, u64 sectors, const char *type,
 		     const char *params, bool read_only);
+/*
+ * Another table, or another length, for a device that is in use: I/O is held
+ * while one takes the place of the other. Killed half-way, or failed, it leaves
+ * the old table in force, perhaps with the new one loaded beside it.
+ */
+int sosnap_dm_reload(const char *name, u64 sectors, const char *type, const char *params,
+		     bool read_only);
 int sosnap_dm_remove(const char *name);
 int sosnap_dm_rename(const char *name, const char *new_name);
 
