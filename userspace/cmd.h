@@ -57,6 +57,7 @@ extern const struct sosnap_cmd sosnap_cmd_refresh;
 extern const struct sosnap_cmd sosnap_cmd_probe;
 extern const struct sosnap_cmd sosnap_cmd_remove;
 extern const struct sosnap_cmd sosnap_cmd_rename;
+extern const struct sosnap_cmd sosnap_cmd_resize;
 extern const struct sosnap_cmd sosnap_cmd_rollback;
 extern const struct sosnap_cmd sosnap_cmd_set;
 extern const struct sosnap_cmd sosnap_cmd_snapshot;

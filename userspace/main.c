@@ -26,6 +26,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_probe,
 	&sosnap_cmd_remove,
 	&sosnap_cmd_rename,
+	&sosnap_cmd_resize,
 	&sosnap_cmd_rollback,
 	&sosnap_cmd_set,
 	&sosnap_cmd_snapshot,

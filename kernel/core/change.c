@@ -357,3 +357,54 @@ int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 		item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_AUTO);
 	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }
+
+/**
+ * sosnap_change_resize_check() - whether a snapshot can have another size
+ * @sectors:   what it has
+ * @to:        what it shall have
+ * @why:       room for the sentence that says why not
+ * @why_bytes: its size
+ *
+ * The rest of a last block that is there in part would show what was cut off,
+ * so only a new snapshot, or one that keeps its size, has such a block.
+ * Context: any.
+ * Return: 0 or -EINVAL.
+ */
+int sosnap_change_resize_check(u64 sectors, u64 to, char *why, size_t why_bytes)
+{
+	if (!to || to > SOSNAP_MAX_BLK)
+		snprintf(why, why_bytes, "impossible size");
+	else if (to != sectors && to % SOSNAP_BLOCK_SECTORS)
+		snprintf(why, why_bytes, "size is no multiple of 4 KiB: round it up");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/**
+ * sosnap_change_resize() - give a snapshot another size
+ * @c:    the change
+ * @name: its name
+ * @to:   sectors; when it grows, the caller has seen to it that what it gains
+ *        reads as zeros
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to)
+{
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
+	r = sosnap_change_resize_check(le64_to_cpu(e->item.snapshot.sectors), to, c->why,
+				       c->why_bytes);
+	if (!r)
+		r = sosnap_change_room(c, 1);
+	if (r)
+		return r;
+	item = e->item;
+	item.snapshot.sectors = cpu_to_le64(to);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}

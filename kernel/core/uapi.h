@@ -34,6 +34,8 @@
  *	remove <name>...		not while active; space comes back in the
  *					background
  *	rename <name> <new name>
+ *	resize <name> <sectors>		what it gains reads as zeros; while it is active
+ *					the new size counts from the next table on
  *	set <name> auto 0|1
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks

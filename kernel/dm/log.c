@@ -125,6 +125,48 @@ void sosnap_log_unreserve(struct sosnap_store *store)
 		wake_up(&store->log.wait);
 }
 
+/* @snap: NULL when no map knows of it */
+static __always_inline u64 append(struct sosnap_store *store, struct sosnap_snap *snap, u32 object,
+				  u32 type, u64 blk, u32 len, u64 place, s64 delta)
+{
+	struct sosnap_log *log = &store->log;
+	struct sosnap_log_chunk *c;
+	unsigned long flags;
+	bool first, oldest;
+	u64 seq;
+
+	spin_lock_irqsave(&store->log_lock, flags);
+	c = open_chunk(log);
+	if (c->nr == SOSNAP_LOG_CHUNK) {
+		c = list_first_entry(&log->spares, struct sosnap_log_chunk, list);
+		list_move_tail(&c->list, &log->chunks);
+		log->nr_spares--;
+	}
+	sosnap_record_fill(&c->record[c->nr++], type, object, blk, len, place);
+	oldest = log->end == log->merged;
+	first = log->end++ == log->committing;
+	log->reserved--;
+	if (type == SOSNAP_RECORD_MAP)
+		store->pending_blocks += len;
+	else
+		WRITE_ONCE(store->freeing, true);
+	seq = store->commit.next_seq;
+	if (snap) {
+		snap->delta += delta;
+		snap->logged = seq;
+	}
+	spin_unlock_irqrestore(&store->log_lock, flags);
+	if (first)
+		queue_delayed_work(store->commit_wq, &store->commit.timer, HZ);
+	if (oldest)
+		queue_delayed_work(store->meta_wq, &store->merge_timer,
+				   SOSNAP_MERGE_SECONDS * HZ);
+	/* writes wait for what this discard frees */
+	if (type == SOSNAP_RECORD_ZERO && sosnap_space_awaited(store))
+		sosnap_checkpoint_queue(store);
+	return seq;
+}
+
 /**
  * sosnap_log_append() - use a promised slot
  * @snap:  whose record; it goes to the snapshot's top object
@@ -139,41 +181,20 @@ void sosnap_log_unreserve(struct sosnap_store *store)
 u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 place,
 		      s64 delta)
 {
-	struct sosnap_store *store = snap->store;
-	struct sosnap_log *log = &store->log;
-	struct sosnap_log_chunk *c;
-	unsigned long flags;
-	bool first, oldest;
-	u64 seq;
+	return append(snap->store, snap, snap->object, type, blk, len, place, delta);
+}
 
-	spin_lock_irqsave(&store->log_lock, flags);
-	c = open_chunk(log);
-	if (c->nr == SOSNAP_LOG_CHUNK) {
-		c = list_first_entry(&log->spares, struct sosnap_log_chunk, list);
-		list_move_tail(&c->list, &log->chunks);
-		log->nr_spares--;
-	}
-	sosnap_record_fill(&c->record[c->nr++], type, snap->object, blk, len, place);
-	oldest = log->end == log->merged;
-	first = log->end++ == log->committing;
-	log->reserved--;
-	snap->delta += delta;
-	if (type == SOSNAP_RECORD_MAP)
-		store->pending_blocks += len;
-	else
-		WRITE_ONCE(store->freeing, true);
-	seq = store->commit.next_seq;
-	snap->logged = seq;
-	spin_unlock_irqrestore(&store->log_lock, flags);
-	if (first)
-		queue_delayed_work(store->commit_wq, &store->commit.timer, HZ);
-	if (oldest)
-		queue_delayed_work(store->meta_wq, &store->merge_timer,
-				   SOSNAP_MERGE_SECONDS * HZ);
-	/* writes wait for what this discard frees */
-	if (type == SOSNAP_RECORD_ZERO && sosnap_space_awaited(store))
-		sosnap_checkpoint_queue(store);
-	return seq;
+/**
+ * sosnap_log_append_zero() - use a promised slot for what no map can reach
+ * @store:  the store
+ * @object: whose blocks
+ * @blk:    first of them
+ * @len:    how many
+ * Context: meta_lock held, or @object might become a parent of others.
+ */
+void sosnap_log_append_zero(struct sosnap_store *store, u32 object, u64 blk, u32 len)
+{
+	append(store, NULL, object, SOSNAP_RECORD_ZERO, blk, len, 0, 0);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include "../core/change.h"
 #include "../core/lineage.h"
 #include "../core/uapi.h"
+#include "resize.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
@@ -311,6 +312,64 @@ static int rename_snapshot(struct call *c)
 	return change_end(c, &ch, sosnap_change_rename(&ch, c->argv[0], c->argv[1]));
 }
 
+/* The size in the catalogue, and whose it is. */
+static int size_of(struct call *c, u64 *sectors, u32 *id)
+{
+	struct sosnap_entry *e;
+
+	mutex_lock(&c->store->meta_lock);
+	e = sosnap_catalog_name(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
+	if (e) {
+		*sectors = le64_to_cpu(e->item.snapshot.sectors);
+		*id = e->id;
+	}
+	mutex_unlock(&c->store->meta_lock);
+	return e ? 0 : refuse(c, -ENOENT, "no such snapshot");
+}
+
+static int resize_locked(struct call *c, u64 sectors)
+{
+	struct sosnap_store *store = c->store;
+	struct sosnap_change ch;
+	u64 now;
+	u32 id;
+	int r;
+
+	r = size_of(c, &now, &id);
+	if (r)
+		return r;
+	/* what is wrong with the size is said before anything is done */
+	r = sosnap_change_resize_check(now, sectors, c->why, sizeof(c->why));
+	if (r)
+		return r;
+	if (sectors > now)
+		r = sosnap_resize_zero(store, id, now, sectors);
+	if (!r && sectors != now) {
+		change_begin(c, &ch);
+		r = change_end(c, &ch, sosnap_change_resize(&ch, c->argv[0], sectors));
+	}
+	if (r || sectors > now)
+		return r;
+	r = sosnap_checkpoint_all(store, false);
+	if (!r)
+		r = sosnap_resize_cut(store, id, sectors);
+	return r ? r : sosnap_checkpoint_all(store, false);
+}
+
+/* resize <name> <sectors> */
+static int resize(struct call *c)
+{
+	u64 sectors;
+	int r = number(c, c->argv[1], &sectors);
+
+	if (r)
+		return r;
+	mutex_lock(&c->store->resize_lock);
+	r = resize_locked(c, sectors);
+	mutex_unlock(&c->store->resize_lock);
+	return r;
+}
+
 /* set <name> auto 0|1 */
 static int set(struct call *c)
 {
@@ -528,6 +587,7 @@ static const struct {
 	{ "rollback", rollback, 2, 2, true },
 	{ "remove", remove, 1, 0, true },
 	{ "rename", rename_snapshot, 2, 2, true },
+	{ "resize", resize, 2, 2, true },
 	{ "set", set, 3, 3, true },
 	{ "grow", grow, 0, 0xff, true },
 	{ "list", list, 1, 1, false },

@@ -7,6 +7,7 @@
 #include "../core/lineage.h"
 #include "../core/uapi.h"
 #include "map.h"
+#include "resize.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
@@ -350,7 +351,8 @@ static int snap_settle(struct sosnap_snap *snap, struct dm_target *ti)
 						    SOSNAP_CATALOG_SNAPSHOT, snap->id);
 	int r;
 
-	if (!e)
+	/* it may have been removed, or resized, since find() */
+	if (!e || le64_to_cpu(e->item.snapshot.sectors) != snap->sectors)
 		return -ENOENT;
 	/* its map is loaded from the trees, which do not know all of its ancestors yet */
 	if (READ_ONCE(store->checkpointed) < store->frozen)
@@ -610,6 +612,7 @@ static int snap_preresume(struct dm_target *ti)
 {
 	struct sosnap_snap *snap = sosnap_snap_of(ti);
 	bool ok;
+	int r;
 
 	do {
 		wait_event(snap->wait, !READ_ONCE(snap->changing));
@@ -619,7 +622,10 @@ static int snap_preresume(struct dm_target *ti)
 			snap->suspended = false;
 		mutex_unlock(&snap->store->list_lock);
 	} while (!ok);
-	return 0;
+	r = sosnap_resize_apply(snap, ti->len);
+	if (r)
+		snap_postsuspend(ti);
+	return r;
 }
 
 static void snap_resume(struct dm_target *ti)

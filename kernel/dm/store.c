@@ -205,6 +205,7 @@ static struct sosnap_store *store_create(struct dm_target *ti, struct dm_dev *de
 	store->md = dm_table_get_md(ti->table);
 	store->bdev = dev->bdev;
 	store->opt = *opt;
+	mutex_init(&store->resize_lock);
 	mutex_init(&store->meta_lock);
 	mutex_init(&store->space_lock);
 	mutex_init(&store->list_lock);

@@ -4,6 +4,7 @@
  *
  * Lock order, outermost first, with the reason for each edge:
  *
+ *	store->resize_lock		a resize makes records and checkpoints
  *	store->meta_lock		catalogue, checkpoint
  *	  store->list_lock		messages and checkpoints look at snapshots
  *	    store->root_sem (write)	a checkpoint publishes its trees, and shortens chains
@@ -247,6 +248,7 @@ struct sosnap_options {
 };
 
 struct sosnap_store {
+	struct mutex resize_lock;	/* sizes of snapshots: see resize.h */
 	struct list_head list;		/* of all stores; stores_lock */
 	u32 refs;			/* targets and snapshots; stores_lock */
 	struct mapped_device *md;

@@ -172,6 +172,16 @@ test_usage_create_needs_gold()
 	says "no setting 'colour'"
 }
 
+test_usage_resize_needs_a_size()
+{
+	expect 2 resize main/a
+	says "add --size <size>"
+	expect 2 resize main/a --size 1000
+	says "multiple of"
+	expect 2 resize main/a --size nothing
+	expect 2 resize
+}
+
 test_usage_store_grow_takes_one_store()
 {
 	expect 2 store grow

@@ -283,6 +283,29 @@ static void replay_of_a_block_twice(void **state)
 	}
 }
 
+static void sizes(void **state)
+{
+	struct env e;
+
+	env_init(&e);
+	assert_int_equal(change(&e, gold_add, "g", 8, 7, NULL, 1), 0);
+	assert_int_equal(create(&e, "a", "g", 12), 0);
+	assert_int_equal(change(&e, resize, "b", 8), -ENOENT);
+	assert_int_equal(change(&e, resize, "a", 0), -EINVAL);
+	assert_int_equal(change(&e, resize, "a", U64_MAX), -EINVAL);
+	assert_int_equal(change(&e, resize, "a", 20), -EINVAL);
+	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 12);
+	assert_int_equal(change(&e, resize, "a", 12), 0);
+	assert_int_equal(change(&e, resize, "a", 16), 0);
+	env_close(&e);
+	env_open(&e);
+	checkpoint(&e);
+	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 16);
+	assert_int_equal(change(&e, resize, "a", 8), 0);
+	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 8);
+	env_exit(&e);
+}
+
 static void names(void **state)
 {
 	static const char *const good[] = { "a", "A1", "_x", "+y", "a.b-c_d+e" };
@@ -312,6 +335,7 @@ int main(void)
 		cmocka_unit_test(survives_replay_and_reopen),
 		cmocka_unit_test(hostile_records),
 		cmocka_unit_test(replay_of_a_block_twice),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(names),
 	};
 
