@@ -342,20 +342,7 @@ int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *
  */
 int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 {
-	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
-	union sosnap_item item;
-	int r;
-
-	if (!e)
-		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
-	r = sosnap_change_room(c, 1);
-	if (r)
-		return r;
-	item = e->item;
-	item.snapshot.flags &= cpu_to_le32(~SOSNAP_SNAPSHOT_AUTO);
-	if (on)
-		item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_AUTO);
-	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+	return sosnap_change_set_flag(c, name, SOSNAP_SNAPSHOT_AUTO, on);
 }
 
 /**
@@ -406,5 +393,32 @@ int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to)
 		return r;
 	item = e->item;
 	item.snapshot.sectors = cpu_to_le64(to);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}
+
+/**
+ * sosnap_change_set_flag() - set or clear a flag of a snapshot
+ * @c:    the change
+ * @name: its name
+ * @flag: SOSNAP_SNAPSHOT_*
+ * @on:   set, or clear
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, bool on)
+{
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
+	r = sosnap_change_room(c, 1);
+	if (r)
+		return r;
+	item = e->item;
+	item.snapshot.flags &= cpu_to_le32(~flag);
+	if (on)
+		item.snapshot.flags |= cpu_to_le32(flag);
 	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }

@@ -203,6 +203,7 @@ struct sosnap_disk_object {
 
 #define SOSNAP_SNAPSHOT_AUTO	0x1	/* activate with the store */
 #define SOSNAP_SNAPSHOT_RO	0x2
+#define SOSNAP_SNAPSHOT_DISPOSABLE 0x4	/* a monitor may remove it when space runs out */
 
 struct sosnap_disk_snapshot {
 	char name[SOSNAP_NAME_LEN];

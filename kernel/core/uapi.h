@@ -36,9 +36,13 @@
  *	rename <name> <new name>
  *	resize <name> <sectors>		what it gains reads as zeros; while it is active
  *					the new size counts from the next table on
- *	set <name> auto 0|1
+ *	set <name> auto 0|1		activate it with the store
+ *	set <name> disposable 0|1	it may be removed when space runs out
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks
+ *	low_water <blocks>		as the option, until the next table; replies
+ *					what data may still take, in blocks
+ *	list disposable			names, oldest first
  *	list gold | list snapshot	one line each, see below
  *	show <name>			the line of one snapshot
  *	commit				make everything acknowledged durable

@@ -370,21 +370,25 @@ static int resize(struct call *c)
 	return r;
 }
 
-/* set <name> auto 0|1 */
+/* set <name> auto|disposable 0|1 */
 static int set(struct call *c)
 {
+	bool disposable = !strcasecmp(c->argv[1], "disposable");
 	struct sosnap_change ch;
 	u64 on;
 	int r;
 
-	if (strcasecmp(c->argv[1], "auto"))
-		return refuse(c, -EINVAL, "unknown property: there is auto");
+	if (strcasecmp(c->argv[1], "auto") && !disposable)
+		return refuse(c, -EINVAL, "unknown property: there are auto and disposable");
 	r = number(c, c->argv[2], &on);
 	if (r)
 		return r;
 	if (on > 1)
-		return refuse(c, -EINVAL, "auto takes 0 or 1");
+		return refuse(c, -EINVAL, "it takes 0 or 1");
 	change_begin(c, &ch);
+	if (disposable)
+		return change_end(c, &ch, sosnap_change_set_flag(&ch, c->argv[0],
+								 SOSNAP_SNAPSHOT_DISPOSABLE, on));
 	return change_end(c, &ch, sosnap_change_set_auto(&ch, c->argv[0], on));
 }
 
@@ -458,7 +462,27 @@ static unsigned int gold_line(struct call *c, struct sosnap_entry *e, unsigned i
 	return sz;
 }
 
-/* list gold|snapshot */
+/* Those that may be removed for their space, the oldest first: ids only ever rise. */
+static int list_disposable(struct call *c)
+{
+	unsigned int sz = 0, maxlen = c->maxlen;
+	char *result = c->result;
+	struct sosnap_entry *e;
+	u32 id = 0;
+
+	result[0] = '\0';
+	mutex_lock(&c->store->meta_lock);
+	while (sz < maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog,
+						       SOSNAP_CATALOG_SNAPSHOT, id))) {
+		if (le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_DISPOSABLE)
+			DMEMIT("%s\n", e->item.snapshot.name);
+		id = e->id + 1;
+	}
+	mutex_unlock(&c->store->meta_lock);
+	return 1;
+}
+
+/* list gold|snapshot|disposable */
 static int list(struct call *c)
 {
 	bool gold = !strcasecmp(c->argv[0], "gold");
@@ -466,6 +490,8 @@ static int list(struct call *c)
 	struct sosnap_entry *e;
 	unsigned int sz = 0;
 
+	if (!strcasecmp(c->argv[0], "disposable"))
+		return list_disposable(c);
 	if (!gold && strcasecmp(c->argv[0], "snapshot"))
 		return refuse(c, -EINVAL, "wanted: list gold or list snapshot");
 	c->result[0] = '\0';
@@ -534,6 +560,22 @@ static int grow(struct call *c)
 	return 1;
 }
 
+/* low_water <blocks> */
+static int low_water(struct call *c)
+{
+	unsigned int sz = 0, maxlen = c->maxlen;
+	char *result = c->result;
+	u64 mark;
+	int r = number(c, c->argv[0], &mark);
+
+	if (r)
+		return r;
+	/* no store is so large, and a bit more of it must not overflow */
+	mark = min_t(u64, mark, SOSNAP_MAX_BLOCKS);
+	DMEMIT("%llu", sosnap_space_watch(c->store, mark));
+	return 1;
+}
+
 static int commit(struct call *c)
 {
 	int r = sosnap_commit_sync(c->store);
@@ -590,6 +632,7 @@ static const struct {
 	{ "resize", resize, 2, 2, true },
 	{ "set", set, 3, 3, true },
 	{ "grow", grow, 0, 0xff, true },
+	{ "low_water", low_water, 1, 1, true },
 	{ "list", list, 1, 1, false },
 	{ "show", show, 1, 1, false },
 	{ "commit", commit, 0, 0xff, true },

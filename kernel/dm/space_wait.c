@@ -35,10 +35,11 @@ u64 sosnap_space_left(struct sosnap_store *store)
 	return left;
 }
 
+/* A bit more than the mark ends it, or a writer at the mark makes an event each time. */
 static void check_low(struct sosnap_store *store, u64 left)
 {
-	u64 water = READ_ONCE(store->opt.low_water);
-	bool low = left < water;
+	u64 mark = READ_ONCE(store->opt.low_water);
+	bool low = left < (store->low ? mark + mark / 16 : mark);
 
 	if (low != store->low) {
 		store->low = low;
@@ -101,6 +102,26 @@ static void refill(struct work_struct *work)
 				blk + i * SOSNAP_WINDOW_BLOCKS;
 		spin_unlock_irq(&st->lock);
 	}
+}
+
+/**
+ * sosnap_space_watch() - send an event when less is left
+ * @store:     the store
+ * @low_water: than so many blocks; until a table says something else
+ * Context: may sleep.
+ * Return: what data may still take now. If that is less already there is no
+ * event: the caller knows.
+ */
+u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water)
+{
+	u64 left;
+
+	mutex_lock(&store->space_lock);
+	left = available(store);
+	store->opt.low_water = low_water;
+	store->low = left < low_water;
+	mutex_unlock(&store->space_lock);
+	return left;
 }
 
 /**
@@ -367,13 +388,18 @@ static void __take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
  */
 void sosnap_space_freed(struct sosnap_store *store)
 {
-	bool some = sosnap_space_left(store), again = false;
 	struct bio_list list;
+	bool again = false;
+	u64 left;
 
+	mutex_lock(&store->space_lock);
+	left = available(store);
+	check_low(store, left);
+	mutex_unlock(&store->space_lock);
 	spin_lock_irq(&store->parked_lock);
 	/* who is about to park sees this, or is in the list */
 	WRITE_ONCE(store->freed, store->freed + 1);
-	if (store->full && some) {
+	if (store->full && left) {
 		WRITE_ONCE(store->full, false);
 		again = true;
 	}

@@ -44,6 +44,7 @@ int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len);
 void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
 u64 sosnap_space_left(struct sosnap_store *store);
+u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water);
 void sosnap_stretch_drain(struct sosnap_store *store);
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed);
 bool sosnap_space_awaited(struct sosnap_store *store);

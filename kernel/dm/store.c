@@ -425,7 +425,10 @@ static int store_preresume(struct dm_target *ti)
 	struct store_target *t = ti->private;
 	struct sosnap_store *store = t->store;
 
+	mutex_lock(&store->space_lock);
 	options_take(&store->opt, &t->opt);
+	store->low = false;	/* an event if it is */
+	mutex_unlock(&store->space_lock);
 	mutex_lock(&store->list_lock);
 	store->ti = ti;
 	mutex_unlock(&store->list_lock);

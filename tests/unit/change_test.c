@@ -301,6 +301,14 @@ static void sizes(void **state)
 	env_open(&e);
 	checkpoint(&e);
 	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 16);
+	assert_int_equal(change(&e, set_flag, "a", SOSNAP_SNAPSHOT_DISPOSABLE, true), 0);
+	assert_int_equal(change(&e, set_auto, "a", true), 0);
+	assert_int_equal(le32_to_cpu(snapshot(&e, "a")->item.snapshot.flags),
+			 SOSNAP_SNAPSHOT_DISPOSABLE | SOSNAP_SNAPSHOT_AUTO);
+	assert_int_equal(change(&e, set_flag, "a", SOSNAP_SNAPSHOT_DISPOSABLE, false), 0);
+	assert_int_equal(le32_to_cpu(snapshot(&e, "a")->item.snapshot.flags),
+			 SOSNAP_SNAPSHOT_AUTO);
+	assert_int_equal(change(&e, set_flag, "b", SOSNAP_SNAPSHOT_DISPOSABLE, true), -ENOENT);
 	assert_int_equal(change(&e, resize, "a", 8), 0);
 	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 8);
 	env_exit(&e);
