@@ -53,6 +53,7 @@ extern const struct sosnap_cmd sosnap_cmd_gold_list;
 extern const struct sosnap_cmd sosnap_cmd_gold_remove;
 extern const struct sosnap_cmd sosnap_cmd_gold_verify;
 extern const struct sosnap_cmd sosnap_cmd_list;
+extern const struct sosnap_cmd sosnap_cmd_monitor;
 extern const struct sosnap_cmd sosnap_cmd_refresh;
 extern const struct sosnap_cmd sosnap_cmd_probe;
 extern const struct sosnap_cmd sosnap_cmd_remove;

@@ -22,6 +22,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_gold_remove,
 	&sosnap_cmd_gold_verify,
 	&sosnap_cmd_list,
+	&sosnap_cmd_monitor,
 	&sosnap_cmd_refresh,
 	&sosnap_cmd_probe,
 	&sosnap_cmd_remove,

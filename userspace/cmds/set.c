@@ -10,6 +10,8 @@ static const struct {
 } settings[] = {
 	{ "auto", "on", "auto 1" },
 	{ "auto", "off", "auto 0" },
+	{ "disposable", "on", "disposable 1" },
+	{ "disposable", "off", "disposable 0" },
 };
 
 static const char *find_setting(const char *name, const char *value)
@@ -66,9 +68,10 @@ static int set(const struct sosnap_args *a)
 
 const struct sosnap_cmd sosnap_cmd_set = {
 	.name = "set",
-	.usage = "<store>/<snapshot> auto on|off",
+	.usage = "<store>/<snapshot> auto|disposable on|off",
 	.help = "change a setting of a snapshot",
-	.text = "auto on: it is activated together with its store.",
+	.text = "auto on: it is activated together with its store.\n"
+		"disposable on: the monitor may remove it when space runs out, if it is inactive.",
 	.flags = SOSNAP_CMD_DRY_RUN,
 	.min = 3,
 	.max = 3,
