@@ -7,6 +7,7 @@
 #include "log.h"
 #include "space_wait.h"
 #include "store.h"
+#include "trace.h"
 #include "window.h"
 
 static void space_lock(struct sosnap_meta *m)
@@ -203,6 +204,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 					   closing ? SOSNAP_SUPER_CLEAN : 0);
 		sosnap_batch_exit(&batch);
 	}
+	trace_sosnap_checkpoint(store, seq - 1, to - store->log.merged, r);
 	if (r)
 		return failed(store, r);
 

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "space_wait.h"
 #include "store.h"
+#include "trace.h"
 
 static void end_bios(struct bio_list *list, blk_status_t status)
 {
@@ -152,6 +153,7 @@ static void commit_submit(struct sosnap_store *store)
 	c->dirty = used;
 	sosnap_journal_encode(&store->io, &store->meta.super, c->pos, store->meta.journal.seq,
 			      slots, c->buf);
+	trace_sosnap_commit(store, store->meta.journal.seq, c->nr, slots);
 
 	bio_init(bio, store->bdev, c->vec, SOSNAP_COMMIT_BLOCKS,
 		 REQ_OP_WRITE | REQ_META | REQ_SYNC | REQ_PREFLUSH | REQ_FUA);

@@ -4,6 +4,7 @@
 #include "slow.h"
 #include "space_wait.h"
 #include "store.h"
+#include "trace.h"
 #include "window.h"
 
 /* What data may still take; space_lock held. */
@@ -332,6 +333,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	if (full)
 		WRITE_ONCE(store->full, true);
 	fail = !sosnap_writable(store) || snap->suspending || (!gain && errors);
+	trace_sosnap_no_space(snap, bio->bi_iter.bi_sector, fail);
 	if (fail)
 		status = refusal(snap);
 	else

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "space_wait.h"
 #include "store.h"
+#include "trace.h"
 #include "window.h"
 
 static struct kmem_cache *window_cache;
@@ -416,6 +417,8 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 		w->held |= mask;
 		w->own |= mask;
 		w->zero &= ~mask;
+		trace_sosnap_first_write(snap, (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
+					 store);
 	} else if (based) {
 		w->resv |= mask;
 	}
@@ -751,6 +754,7 @@ static void evict_work(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(work, struct sosnap_store, evict);
 	long limit = map_limit(store), keep = limit - limit / 4, asked;
+	long before = atomic_long_read(&store->map_bytes);
 	/* checkpointed was set before it: a grace period lies between, see finish() */
 	u64 merged = smp_load_acquire(&store->log.merged);
 
@@ -759,6 +763,7 @@ static void evict_work(struct work_struct *work)
 	if (asked)
 		keep = min(keep, max(atomic_long_read(&store->map_bytes) - asked, 0L));
 	evict_down_to(store, EVICT_VALUES, keep);
+	trace_sosnap_evict(store, before, keep);
 	if (atomic_long_read(&store->map_bytes) > keep &&
 	    READ_ONCE(store->log.end) != READ_ONCE(store->log.merged)) {
 		WRITE_ONCE(store->evict_waits, true);
@@ -808,7 +813,10 @@ void sosnap_window_wait_room(struct sosnap_store *store)
  */
 void sosnap_window_evict_all(struct sosnap_store *store)
 {
+	long before = atomic_long_read(&store->map_bytes);
+
 	evict_down_to(store, EVICT_VALUES, 0);
+	trace_sosnap_evict(store, before, 0);
 }
 
 static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
