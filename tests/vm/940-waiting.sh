@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Creating and activating snapshots takes at most twice what as many dm-linear
+# devices take, by the same library and without udev; the list of them is asked for
+# at once. Instructions are counted, so the figures do not depend on the machine;
+# one kernel is enough.
+#
+# WAITING_SNAPSHOTS=N  so many (200); with 1,000 it fails, see performance.md
+# timeout: 600
+set -uo pipefail
+
+top=${SOSNAP_TOP:-$(cd "$(dirname "$0")/../.." && pwd -P)}
+build=${SOSNAP_BUILD:-$top/build}
+tmp=${SOSNAP_TMP:-$(mktemp -d)}
+[ -n "${SOSNAP_TMP:-}" ] || trap 'rm -rf "$tmp"' EXIT
+kernel=${VM_KERNEL:-6.1}
+nr=${WAITING_SNAPSHOTS:-200}
+
+case $kernel in
+6.1 | 6.1.*) ;;
+*) exit 4 ;;
+esac
+for module in "$build/$kernel"{,.*}/dm-sosnap.ko; do
+	[ ! -e "$module" ] || release=$(basename "$(dirname "$module")")
+done
+"$top/scripts/vm" --kernel "${release:?}" --icount --cpus 1 --mem 3000 --timeout 550 -- \
+	"$top/tests/bench/waiting-in-vm" "$build/$release/dm-sosnap.ko" "$build/sosnap" "$nr" \
+	> "$tmp/figures" || { cat "$tmp/figures"; exit 1; }
+
+# list: one message for the snapshots, asked for again only while its answer does
+# not fit into the library's buffer, which is twice as large every time.
+awk -v nr="$nr" '
+	{ v[$1] = $2 }
+	END {
+		if (!v["linear"] || !v["activate"] || !v["list-calls-empty"])
+			exit 1
+		ratio = (v["create"] + v["activate"]) / v["linear"]
+		printf "%d devices, in millions of instructions: dm-linear %d, snapshots %d to create and %d to activate, ratio %.2f (at most 2, goal 1.5)\n",
+			nr, v["linear"] / 1000, v["create"] / 1000, v["activate"] / 1000, ratio
+		doublings = 0
+		for (bytes = 16384; bytes < nr * 160; bytes *= 2)
+			doublings++
+		printf "list of them: %d calls, %d for none (at most %d more)\n",
+			v["list-calls"], v["list-calls-empty"], doublings
+		exit !(ratio <= 2 && v["list-calls"] <= v["list-calls-empty"] + doublings)
+	}' "$tmp/figures"
