@@ -46,7 +46,7 @@ static void check_low(struct sosnap_store *store, u64 left)
 		store->low = low;
 		if (low) {
 			DMWARN("%s: low on space: free_blocks=%llu low_water=%llu",
-			       store->meta.super.name, left, water);
+			       store->meta.super.name, left, mark);
 			schedule_work(&store->event);
 		}
 	}
