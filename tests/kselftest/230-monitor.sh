@@ -78,9 +78,9 @@ same "a guest writes more than the store had" all "$written"
 ok "it was told" says "store st: low on space"
 ok "the device was made larger" says "made its device $low larger, from 24M to 32M"
 ok "the store, too" says "grew store st from 24M to 32M"
-ok "more than once" says "grew store st from 32M to 40M"
 ok "what was written is there" "$BLK" check $dm/st-a 0 32000 2
 more=$("$BLK" each $dm/st-a 32000 8 8 12000 2 until-full)
+ok "more than once" says "grew store st from 32M to 40M"
 same "it ends at what is allowed" 12288 "$(store_field 5)"
 at_least "which was used" 3000 "$more"
 ok "that is told" says "no policy gives it more"
