@@ -10,7 +10,8 @@
 
 static u32 capacity(const struct sosnap_tree *t, u8 level)
 {
-	return (SOSNAP_BLOCK_SIZE - sizeof(struct sosnap_disk_header)) / sosnap_node_item_bytes(t, level);
+	return (SOSNAP_BLOCK_SIZE - sizeof(struct sosnap_disk_header)) /
+	       sosnap_node_item_bytes(t, level);
 }
 
 static void set_count(const struct sosnap_tree *t, struct sosnap_buf *n, u32 count)
@@ -319,7 +320,8 @@ void sosnap_node_append(const struct sosnap_tree *t, struct sosnap_buf *dst,
 		return;
 	if (in_front)
 		memmove(sosnap_node_item(t, dst, nr), sosnap_node_item(t, dst, 0), have * bytes);
-	memcpy(sosnap_node_item(t, dst, in_front ? 0 : have), sosnap_node_item(t, src, 0), nr * bytes);
+	memcpy(sosnap_node_item(t, dst, in_front ? 0 : have), sosnap_node_item(t, src, 0),
+	       nr * bytes);
 	set_count(t, dst, have + nr);
 }
 
@@ -343,7 +345,8 @@ void sosnap_node_move(const struct sosnap_tree *t, struct sosnap_buf *dst, u32 t
 			 have + nr > capacity(t, sosnap_node_level(dst))))
 		return;
 	left -= nr;
-	memmove(sosnap_node_item(t, dst, to + nr), sosnap_node_item(t, dst, to), (have - to) * bytes);
+	memmove(sosnap_node_item(t, dst, to + nr), sosnap_node_item(t, dst, to),
+		(have - to) * bytes);
 	memcpy(sosnap_node_item(t, dst, to), sosnap_node_item(t, src, from), nr * bytes);
 	memmove(sosnap_node_item(t, src, from), sosnap_node_item(t, src, from + nr),
 		(left - from) * bytes);
