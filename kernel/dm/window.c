@@ -271,25 +271,19 @@ bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w)
 	return true;
 }
 
-/* The window at an index if it is in the map, locked; RCU read lock held. */
-static struct sosnap_window *window_locked(struct sosnap_snap *snap, u64 index)
+/* The window at an index if it is in the map; RCU read lock held. */
+static struct sosnap_window *window_at(struct sosnap_snap *snap, u64 index)
 {
-	struct sosnap_window *w = sosnap_slots_load(&snap->map, index);
+	void *entry = sosnap_slots_load(&snap->map, index);
 
-	if (!w || xa_is_value(w))
-		return NULL;
-	spin_lock_irq(&w->lock);
-	if (!w->dead)
-		return w;
-	spin_unlock_irq(&w->lock);
-	return NULL;
+	return xa_is_value(entry) ? NULL : entry;
 }
 
 /* Nothing is under way, and the block is neither own nor has a place reserved. */
 static bool lacks_place(struct sosnap_snap *snap, struct sosnap_window *w, u32 bit)
 {
 	__sosnap_window_renew(snap, w);
-	return !w->pending && !((w->own | w->resv) >> bit & 1);
+	return !w->dead && !w->pending && !((w->own | w->resv) >> bit & 1);
 }
 
 /**
@@ -309,8 +303,9 @@ void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit)
 	u64 resv = 0, base = 0;
 
 	rcu_read_lock();
-	w = window_locked(snap, index);
+	w = window_at(snap, index);
 	if (w) {
+		spin_lock_irq(&w->lock);
 		if (lacks_place(snap, w, bit)) {
 			resv = w->resv;
 			base = w->base;
@@ -323,8 +318,9 @@ void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit)
 		return;
 	sosnap_space_put_mask(snap->store, base, resv);
 	rcu_read_lock();
-	w = window_locked(snap, index);
+	w = window_at(snap, index);
 	if (w) {
+		spin_lock_irq(&w->lock);
 		if (!w->resv && lacks_place(snap, w, bit))
 			sosnap_window_rebase(snap, w);
 		spin_unlock_irq(&w->lock);
