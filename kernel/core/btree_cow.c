@@ -45,7 +45,8 @@ int sosnap_btree_new(struct sosnap_tree *t, struct sosnap_txn *txn, u8 level,
  */
 int sosnap_btree_drop(struct sosnap_tree *t, struct sosnap_txn *txn, u64 blk, u64 gen)
 {
-	t->root.nr_nodes--;
+	if (t->root.nr_nodes)	/* what media says may be wrong */
+		t->root.nr_nodes--;
 	/* Readers of an older root may still want an older node. */
 	if (gen == txn->gen)
 		t->io->ops->forget(t->io, blk);

@@ -203,6 +203,9 @@ static int shrink(struct sosnap_tree *t, struct sosnap_txn *txn)
 		if (r)
 			return r;
 	}
+	/* empty, whatever counts media had: others are no superblock's */
+	t->root.nr_nodes = 0;
+	t->root.nr_items = 0;
 	return 0;
 }
 

@@ -276,6 +276,40 @@ int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *c
 }
 
 /**
+ * sosnap_meta_sum() - add to a count that was read from media
+ * @count: the count
+ * @delta: what is added
+ * @most:  what it can be at most
+ *
+ * A wrong count must not become one that no store can have: the next activation
+ * would refuse the superblock. The check tells that it is wrong.
+ * Context: any.
+ * Return: the sum, within 0 and @most.
+ */
+u64 sosnap_meta_sum(u64 count, s64 delta, u64 most)
+{
+	if (delta < 0 && (u64)-delta > count)
+		return 0;
+	return min(count + delta, most);
+}
+
+/**
+ * sosnap_meta_count() - change the block count of an object
+ * @m:     the metadata
+ * @e:     the object
+ * @delta: how many blocks it has got, or lost
+ * Context: the checkpoint.
+ */
+void sosnap_meta_count(struct sosnap_meta *m, struct sosnap_entry *e, s64 delta)
+{
+	struct sosnap_disk_object *o = &e->item.object;
+
+	o->blocks = cpu_to_le64(sosnap_meta_sum(le64_to_cpu(o->blocks), delta,
+						m->super.nr_blocks));
+	e->dirty = true;
+}
+
+/**
  * sosnap_meta_object_done() - write the block count of an object that is left behind
  * @m: the metadata
  * Context: the checkpoint.
@@ -283,11 +317,10 @@ int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *c
 void sosnap_meta_object_done(struct sosnap_meta *m)
 {
 	if (m->object && m->delta) {
-		struct sosnap_disk_object *o = &m->object->item.object;
+		u64 most = m->super.nr_blocks;
 
-		o->blocks = cpu_to_le64(le64_to_cpu(o->blocks) + m->delta);
-		m->super.data_blocks += m->delta;
-		m->object->dirty = true;
+		sosnap_meta_count(m, m->object, m->delta);
+		m->super.data_blocks = sosnap_meta_sum(m->super.data_blocks, m->delta, most);
 	}
 	m->object = NULL;
 	m->delta = 0;
@@ -426,9 +459,11 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	s->tail_seq = tail_seq;
 	for (i = 0; i < SOSNAP_NR_TREES; i++) {
 		s->root[i] = m->work[i].root;
+		s->root[i].nr_nodes = min(s->root[i].nr_nodes, s->nr_blocks);
 		nodes += s->root[i].nr_nodes;
 	}
 	lock(m);
+	nodes = min(nodes, s->nr_blocks);
 	s->node_blocks = nodes;	/* the reserve is computed from it under this lock */
 	r = sosnap_space_write(&m->space);
 	unlock(m);

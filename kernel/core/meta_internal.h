@@ -15,6 +15,8 @@ static inline struct sosnap_tree *sosnap_meta_extents(struct sosnap_meta *m)
 }
 
 int sosnap_meta_freed(void *ctx, u64 store, u32 len);
+u64 sosnap_meta_sum(u64 count, s64 delta, u64 most);
+void sosnap_meta_count(struct sosnap_meta *m, struct sosnap_entry *e, s64 delta);
 void sosnap_meta_object_done(struct sosnap_meta *m);
 void sosnap_meta_fence(struct sosnap_meta *m, struct sosnap_entry *object);
 

@@ -18,12 +18,6 @@ static int drop(struct sosnap_meta *m, struct sosnap_entry *e, u32 budget)
 	return n;
 }
 
-static void add_blocks(struct sosnap_entry *e, s64 n)
-{
-	e->item.object.blocks = cpu_to_le64(le64_to_cpu(e->item.object.blocks) + n);
-	e->dirty = true;
-}
-
 /* Hand extents to the heir, and the object's place when it has none left. */
 static int merge(struct sosnap_meta *m, struct sosnap_entry *e, u32 budget)
 {
@@ -39,8 +33,8 @@ static int merge(struct sosnap_meta *m, struct sosnap_entry *e, u32 budget)
 				&moved, sosnap_meta_freed, m);
 	sosnap_meta_object_done(m);
 	if (moved) {
-		add_blocks(e, -(s64)moved);
-		add_blocks(heir, moved);
+		sosnap_meta_count(m, e, -(s64)moved);
+		sosnap_meta_count(m, heir, moved);
 	}
 	if (n >= 0 && (u32)n < budget) {
 		heir->item.object.parent = e->item.object.parent;
