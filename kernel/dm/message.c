@@ -384,7 +384,8 @@ static int set(struct call *c)
 	if (r)
 		return r;
 	if (on > 1)
-		return refuse(c, -EINVAL, "it takes 0 or 1");
+		return refuse(c, -EINVAL, disposable ? "disposable takes 0 or 1" :
+						       "auto takes 0 or 1");
 	change_begin(c, &ch);
 	if (disposable)
 		return change_end(c, &ch, sosnap_change_set_flag(&ch, c->argv[0],
