@@ -267,7 +267,7 @@ before=$(events)
 fresh_spot
 fail_blocks 257 256
 not_ok "a FUA write whose commit fails" "$BLK" write $dm/st-a $spot 512 7 dsync
-ok "with an I/O error" grep -q "Input/output error" "$tmp/ok.out"
+not_ok "not for lack of space" grep -q "No space" "$tmp/ok.out"
 has_failed "failed FUA write" "$before"
 after_failure "failed FUA write"
 
