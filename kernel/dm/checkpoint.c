@@ -96,7 +96,7 @@ static void finish(struct sosnap_store *store, u64 seq)
 	 * must not put an old discard over newer records.
 	 */
 	sosnap_window_checkpointed(store, seq);
-	/* pairs with the acquire in window.c, evict() */
+	/* pairs with the acquire in map_memory.c, evict_window() */
 	smp_store_release(&store->checkpointed, seq);
 	drain_epoch(store);
 	r = sosnap_meta_release(&store->meta, pass_down, store);
@@ -135,9 +135,11 @@ static void counts_start(struct sosnap_store *store)
 	store->pending_blocks = 0;
 }
 
-static void counts_done(struct sosnap_store *store)
+/* Return: whether more checkpoints have to take removals on. */
+static bool counts_done(struct sosnap_store *store)
 {
 	struct sosnap_snap *snap;
+	bool reaping;
 	u64 removing;
 
 	spin_lock_irq(&store->log_lock);
@@ -153,8 +155,9 @@ static void counts_done(struct sosnap_store *store)
 	store->merging_blocks = 0;
 	spin_unlock_irq(&store->log_lock);
 	/* the sum at once: who waits for a removal must not see it begin at 0 */
-	sosnap_reap_pending(&store->meta, &removing);
+	reaping = sosnap_reap_pending(&store->meta, &removing);
 	WRITE_ONCE(store->removing, removing);
+	return reaping;
 }
 
 static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *batch)
@@ -177,7 +180,7 @@ static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *b
 	}
 }
 
-static int checkpoint_once(struct sosnap_store *store, bool closing)
+static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reaping)
 {
 	struct sosnap_batch batch;
 	u64 to, tail, seq;
@@ -214,7 +217,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
 	store->commit.merge_asked = false;
 	spin_unlock_irq(&store->log_lock);
 	mutex_lock(&store->list_lock);
-	counts_done(store);
+	*reaping = counts_done(store);
 	mutex_unlock(&store->list_lock);
 	finish(store, seq - 1);
 	sosnap_log_merged(store, to);
@@ -235,7 +238,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing)
  */
 int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 {
-	bool reaping;
+	bool reaping = false;
 	int r;
 
 	lockdep_assert_held(&store->meta_lock);
@@ -246,8 +249,7 @@ int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 	WRITE_ONCE(store->reclaiming, true);
 	if (!xchg(&store->freeing, false))
 		WRITE_ONCE(store->reclaiming, false);
-	r = checkpoint_once(store, closing);
-	reaping = !r && sosnap_reap_pending(&store->meta, NULL);
+	r = checkpoint_once(store, closing, &reaping);
 	if (reaping)
 		WRITE_ONCE(store->freeing, true);
 	/* before reclaiming is cleared: see W5 in space_wait.h */

@@ -141,7 +141,6 @@ int sosnap_resize_apply(struct sosnap_snap *snap, u64 sectors)
 	if (!r) {
 		mutex_lock(&snap->load_lock);
 		sosnap_window_drop_map(snap);
-		INIT_LIST_HEAD(&snap->zero_ranges);
 		snap->sectors = sectors;
 		sosnap_slots_init(&snap->map, sosnap_windows(snap));
 		mutex_unlock(&snap->load_lock);

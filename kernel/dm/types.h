@@ -81,9 +81,9 @@ struct sosnap_spill {
  * @lock:    for every field but @referenced
  * @seq:     lets the fast path read a consistent state without @lock
  * @held:    bits of blocks that live in the store, own or inherited
- * @own:     of these, the ones of the snapshot's own cache object, its top
+ * @own:     of these, the ones of the snapshot's own cache object, its top, as
+ *           long as @gen is the snapshot's; if it is not, none of them is
  * @zero:    blocks that read as zeros
- *         object, as long as @gen is the snapshot's; if not, none of them is
  * @pending: first write in flight; readers still see the old state
  * @based:   held blocks that live at @base + bit; the others are in @spill
  * @resv:    @base + bit is reserved for the block and not in use

@@ -149,6 +149,13 @@ void sosnap_window_checkpointed(struct sosnap_store *store, u64 seq);
 void sosnap_window_store_init(struct sosnap_store *store);
 int sosnap_window_shrinker_start(struct sosnap_store *store);
 
+/* map_memory.c, and what it needs of window.c */
+bool sosnap_map_full(struct sosnap_store *store);
+void sosnap_map_charge(struct sosnap_snap *snap, long bytes);
+void sosnap_window_discard(struct sosnap_window *w);
+void sosnap_window_free(struct sosnap_snap *snap, struct sosnap_window *w);
+int sosnap_window_slot(struct sosnap_snap *snap, u64 index, void *entry, gfp_t gfp);
+
 int sosnap_window_cache_init(void);
 void sosnap_window_cache_exit(void);
 
