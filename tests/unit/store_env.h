@@ -27,6 +27,7 @@
 #define SE_GOLDS	2U
 #define SE_BLKS		48U	/* blocks of a snapshot that the model knows */
 #define SE_SLOTS	64U	/* records in an open commit */
+#define SE_REAP_EXTENTS	5U	/* few, so that dropping and merging take many checkpoints */
 
 struct se_snap {
 	bool live;
@@ -37,6 +38,12 @@ struct se_snap {
 	u64 own;		/* blocks that its own object has; others are inherited */
 	u64 map[SE_BLKS];	/* 0: gold, SOSNAP_STORE_ZERO, or a store block */
 };
+
+/* What a map says: a block of the store, neither gold nor zeros. */
+static inline bool se_owned(u64 store)
+{
+	return store && store != SOSNAP_STORE_ZERO;
+}
 
 struct se_state {
 	u32 gold[SE_GOLDS];	/* ids, 0: none */
