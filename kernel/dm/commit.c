@@ -18,15 +18,12 @@ static void end_bios(struct bio_list *list, blk_status_t status)
 	}
 }
 
-static void end_requests(struct list_head *list, int error)
+static void end_request(struct sosnap_commit_request *rq, int error)
 {
-	struct sosnap_commit_request *rq, *next;
-
-	list_for_each_entry_safe(rq, next, list, list) {
-		list_del_init(&rq->list);
-		rq->error = error;
-		complete(&rq->done);
-	}
+	if (!rq)
+		return;
+	rq->error = error;
+	complete(&rq->done);
 }
 
 /* Half of the journal is left for what comes while a checkpoint empties the other. */
@@ -46,7 +43,7 @@ static void commit_end(struct bio *bio)
 	struct sosnap_store *store = bio->bi_private;
 	struct sosnap_commit *c = &store->commit;
 	blk_status_t status = bio->bi_status;
-	LIST_HEAD(requests);
+	struct sosnap_commit_request *rq;
 	struct bio_list serve;
 	unsigned long flags;
 	bool more;
@@ -64,9 +61,10 @@ static void commit_end(struct bio *bio)
 	}
 	serve = c->serving;
 	bio_list_init(&c->serving);
-	list_splice_init(&c->serving_requests, &requests);
+	rq = c->serving_request;
+	c->serving_request = NULL;
 	c->in_flight = false;
-	more = c->wanted || !bio_list_empty(&c->waiting) || !list_empty(&c->requests) ||
+	more = c->wanted || !bio_list_empty(&c->waiting) || c->request ||
 	       store->log.nr_spares < SOSNAP_LOG_SPARE;
 	/* under the lock: who is served below may let the store go (commit_idle) */
 	if (more)
@@ -78,7 +76,7 @@ static void commit_end(struct bio *bio)
 	spin_unlock_irqrestore(&store->log_lock, flags);
 
 	end_bios(&serve, status);
-	end_requests(&requests, blk_status_to_errno(status));
+	end_request(rq, blk_status_to_errno(status));
 }
 
 /*
@@ -90,17 +88,11 @@ static bool __commit_take(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
 	struct sosnap_log *log = &store->log;
-	struct sosnap_commit_request *rq, *next;
-	u32 extra = 0, n = log->end - log->committing;
+	u32 extra = c->request ? c->request->nr : 0, n = log->end - log->committing;
 
 	lockdep_assert_held(&store->log_lock);
 	if (c->in_flight || !sosnap_writable(store))
 		return false;
-	list_for_each_entry(rq, &c->requests, list) {
-		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
-			break;
-		extra += rq->nr;
-	}
 	if (!n && !extra)
 		return false;
 	c->blocks = sosnap_commit_blocks(n + extra);
@@ -117,15 +109,9 @@ static bool __commit_take(struct sosnap_store *store)
 	__sosnap_log_take(store, n, &c->chunk, &c->off);
 	bio_list_merge(&c->serving, &c->waiting);
 	bio_list_init(&c->waiting);
-	extra = 0;
-	list_for_each_entry_safe(rq, next, &c->requests, list) {
-		if (extra + rq->nr > SOSNAP_CHANGE_SLOTS)
-			break;
-		extra += rq->nr;
-		rq->taken = true;
-		list_move_tail(&rq->list, &c->serving_requests);
-	}
-	if (extra && wq_has_sleeper(&c->wait))
+	c->serving_request = c->request;
+	c->request = NULL;
+	if (c->serving_request && wq_has_sleeper(&c->wait))
 		wake_up_all(&c->wait);
 	return true;
 }
@@ -134,16 +120,15 @@ static void commit_submit(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
 	struct sosnap_disk_record *out = c->buf + sizeof(struct sosnap_disk_header);
-	struct sosnap_commit_request *rq;
+	struct sosnap_commit_request *rq = c->serving_request;
 	struct bio *bio = &c->bio;
 	u32 slots = c->nr;
 	size_t used;
 
 	sosnap_log_copy(c->chunk, c->off, c->nr, out);
 	out += c->nr;
-	list_for_each_entry(rq, &c->serving_requests, list) {
+	if (rq) {
 		memcpy(out, rq->slots, rq->nr * sizeof(*out));
-		out += rq->nr;
 		slots += rq->nr;
 	}
 	/* the padding: what an earlier, longer commit has left there */
@@ -193,18 +178,16 @@ static void fail_waiting(struct sosnap_store *store)
 {
 	struct sosnap_commit *c = &store->commit;
 	struct sosnap_commit_request *rq;
-	LIST_HEAD(requests);
 	struct bio_list list;
 
 	spin_lock_irq(&store->log_lock);
 	list = c->waiting;
 	bio_list_init(&c->waiting);
-	list_for_each_entry(rq, &c->requests, list)
-		rq->taken = true;
-	list_splice_init(&c->requests, &requests);
+	rq = c->request;
+	c->request = NULL;
 	spin_unlock_irq(&store->log_lock);
 	end_bios(&list, BLK_STS_IOERR);
-	end_requests(&requests, -EIO);
+	end_request(rq, -EIO);
 }
 
 static void commit_kick(struct sosnap_store *store)
@@ -319,7 +302,7 @@ static bool request_seen(struct sosnap_store *store, struct sosnap_commit_reques
 	bool seen;
 
 	spin_lock_irq(&store->log_lock);
-	seen = rq->taken || store->commit.journal_full;
+	seen = store->commit.request != rq || store->commit.journal_full;
 	spin_unlock_irq(&store->log_lock);
 	return seen;
 }
@@ -330,9 +313,9 @@ static bool withdraw(struct sosnap_store *store, struct sosnap_commit_request *r
 	bool ours;
 
 	spin_lock_irq(&store->log_lock);
-	ours = !rq->taken;
+	ours = store->commit.request == rq;
 	if (ours)
-		list_del(&rq->list);
+		store->commit.request = NULL;
 	spin_unlock_irq(&store->log_lock);
 	return ours;
 }
@@ -353,7 +336,7 @@ int sosnap_commit_change(struct sosnap_store *store, struct sosnap_commit_reques
 	lockdep_assert_held(&store->meta_lock);
 	init_completion(&rq->done);
 	spin_lock_irq(&store->log_lock);
-	list_add_tail(&rq->list, &store->commit.requests);
+	store->commit.request = rq;
 	spin_unlock_irq(&store->log_lock);
 	queue_work(store->commit_wq, &store->commit.work);
 	wait_event(store->commit.wait, request_seen(store, rq));
@@ -398,8 +381,6 @@ void sosnap_commit_prepare(struct sosnap_store *store)
 	BUILD_BUG_ON(PAGE_SIZE != SOSNAP_BLOCK_SIZE);
 	bio_list_init(&c->serving);
 	bio_list_init(&c->waiting);
-	INIT_LIST_HEAD(&c->requests);
-	INIT_LIST_HEAD(&c->serving_requests);
 	INIT_WORK(&c->work, commit_work);
 	INIT_DELAYED_WORK(&c->timer, commit_timer);
 	init_waitqueue_head(&c->wait);

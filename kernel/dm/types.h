@@ -165,11 +165,9 @@ struct sosnap_log {
 
 /* Catalogue records that a message wants committed. */
 struct sosnap_commit_request {
-	struct list_head list;
 	const struct sosnap_disk_record *slots;
 	u32 nr;
 	int error;
-	bool taken;	/* part of the commit in flight; log_lock */
 	struct completion done;
 };
 
@@ -182,6 +180,8 @@ struct sosnap_commit_request {
  * @durable:   number of the last durable commit
  * @serving:   flushes and FUA writes that end with it
  * @waiting:   those that came later
+ * @request:   the message that waits to be in a commit: there is one at most
+ * @serving_request: the one that is in it
  */
 struct sosnap_commit {
 	bool in_flight;
@@ -198,8 +198,8 @@ struct sosnap_commit {
 	u32 nr;			/* its mapping records */
 	struct bio_list serving;
 	struct bio_list waiting;
-	struct list_head requests;
-	struct list_head serving_requests;
+	struct sosnap_commit_request *request;
+	struct sosnap_commit_request *serving_request;
 	struct bio bio;
 	struct bio_vec vec[SOSNAP_COMMIT_BLOCKS];
 	void *buf;

@@ -4,8 +4,8 @@
  * the data they cover. MERGE_RECORDS sets how many records there are (default
  * 65,536; the tree holds four times as many extents).
  */
-#include "change.h"
 #include "io_ram.h"
+#include "many_snapshots.h"
 #include "meta.h"
 #include "testlib.h"
 
@@ -20,30 +20,6 @@ static u64 nr_records(void)
 	const char *given = getenv("MERGE_RECORDS");
 
 	return given ? strtoull(given, NULL, 0) : 65536;
-}
-
-static void make_snapshots(u64 sectors)
-{
-	struct sosnap_create one[SNAPS] = {};
-	char name[SNAPS][8], why[128];
-	struct sosnap_change c;
-	u32 i;
-
-	sosnap_change_init(&c, &meta, why, sizeof(why));
-	assert_int_equal(sosnap_change_gold_add(&c, "gold", sectors, 1, NULL, 1), 0);
-	assert_int_equal(sosnap_meta_apply(&meta, &batch, c.slots, c.nr), 0);
-	sosnap_change_exit(&c);
-	for (i = 0; i < SNAPS; i++) {
-		snprintf(name[i], sizeof(name[i]), "s%u", i);
-		one[i].name = name[i];
-		one[i].gold = "gold";
-		one[i].sectors = sectors;
-		one[i].uuid[0] = i + 1;
-	}
-	sosnap_change_init(&c, &meta, why, sizeof(why));
-	assert_int_equal(sosnap_change_create(&c, one, SNAPS, 1), 0);
-	assert_int_equal(sosnap_meta_apply(&meta, &batch, c.slots, c.nr), 0);
-	sosnap_change_exit(&c);
 }
 
 static void checkpoint(void)
@@ -84,7 +60,7 @@ static void scattered_records_cost_little(void **state)
 	assert_int_equal(sosnap_meta_open(&meta, &ram->io, NULL), 0);
 	assert_int_equal(sosnap_batch_init(&batch, records), 0);
 	assert_int_equal(sosnap_meta_replay(&meta, &batch, &commits), 0);
-	make_snapshots(all / SNAPS * 2 * SOSNAP_BLOCK_SECTORS);
+	many_snapshots(&meta, &batch, SNAPS, all / SNAPS * 2 * SOSNAP_BLOCK_SECTORS);
 	for (i = 0; i < 4; i++) {
 		first_writes(records * i, records * (i + 1), all);
 		checkpoint();

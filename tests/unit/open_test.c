@@ -3,8 +3,8 @@
  * What the activation of a store reads does not grow with what the store holds.
  * OPEN_EXTENTS sets how many extents there are (default 262,144, a power of two).
  */
-#include "change.h"
 #include "io_ram.h"
+#include "many_snapshots.h"
 #include "meta.h"
 #include "testlib.h"
 
@@ -51,30 +51,6 @@ static void deactivate(void)
 	sosnap_meta_close(&meta);
 }
 
-static void make_snapshots(u64 sectors)
-{
-	struct sosnap_create one[SNAPS] = {};
-	char name[SNAPS][8], why[128];
-	struct sosnap_change c;
-	u32 i;
-
-	sosnap_change_init(&c, &meta, why, sizeof(why));
-	assert_int_equal(sosnap_change_gold_add(&c, "gold", sectors, 1, NULL, 1), 0);
-	assert_int_equal(sosnap_meta_apply(&meta, &batch, c.slots, c.nr), 0);
-	sosnap_change_exit(&c);
-	for (i = 0; i < SNAPS; i++) {
-		snprintf(name[i], sizeof(name[i]), "s%u", i);
-		one[i].name = name[i];
-		one[i].gold = "gold";
-		one[i].sectors = sectors;
-		one[i].uuid[0] = i + 1;
-	}
-	sosnap_change_init(&c, &meta, why, sizeof(why));
-	assert_int_equal(sosnap_change_create(&c, one, SNAPS, 1), 0);
-	assert_int_equal(sosnap_meta_apply(&meta, &batch, c.slots, c.nr), 0);
-	sosnap_change_exit(&c);
-}
-
 /* A block of each two of every snapshot, in an order without order. */
 static void fill(u64 extents)
 {
@@ -103,7 +79,7 @@ static void activation_reads_little(void **state)
 	sosnap_super_init(&super, "s", ram->io.nr_blocks, 0, 1);
 	assert_int_equal(sosnap_meta_format(&ram->io, &super), 0);
 	activate(ram);
-	make_snapshots(extents / SNAPS * 2 * SOSNAP_BLOCK_SECTORS);
+	many_snapshots(&meta, &batch, SNAPS, extents / SNAPS * 2 * SOSNAP_BLOCK_SECTORS);
 	deactivate();
 
 	empty = activate(ram);
