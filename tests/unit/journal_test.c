@@ -263,6 +263,11 @@ static void foreign_blocks_are_not_believed(void **state)
 	h->count = 0;
 	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
+	/* more than the scan has room for, though the journal has */
+	h->count = cpu_to_le32(SOSNAP_COMMIT_SLOTS + SOSNAP_BLOCK_SIZE / 24 + 1);
+	assert_true(sosnap_commit_blocks(le32_to_cpu(h->count)) > SOSNAP_COMMIT_BLOCKS);
+	assert_true(sosnap_commit_blocks(le32_to_cpu(h->count)) <= e.s.journal_blocks);
+	assert_int_equal(scan(&e, e.ram, &j), 0);
 	h->count = cpu_to_le32(U32_MAX);
 	sosnap_seal(first, sosnap_commit_bytes(10));
 	assert_int_equal(scan(&e, e.ram, &j), 0);
