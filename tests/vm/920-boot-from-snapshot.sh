@@ -49,7 +49,11 @@ find_kernel()
 	case $kernel in
 	*/*) modules=$(dirname "$kernel")/../lib/modules/$release ;;
 	esac
-	modules=$(cd "$modules" && pwd -P) && [ -r "$image" ]
+	modules=$(cd "$modules" && pwd -P) && [ -r "$image" ] || return
+	# mkinitramfs asks it what the kernel can unpack
+	for config in "/boot/config-$release" "${modules%/lib/modules/*}/boot/config-$release"; do
+		[ -r "$config" ] && return
+	done
 }
 release=$kernel
 case $kernel in
@@ -104,7 +108,7 @@ make_initrd()
 {
 	mkdir -p "$tmp/overlay"
 	unshare -m bash -ec '
-		top=$1 build=$2 release=$3 modules=$4 overlay=$5 out=$6
+		top=$1 build=$2 release=$3 modules=$4 config=$5 overlay=$6 out=$7
 		mount -t tmpfs tmpfs "$overlay"
 		cd "$overlay"
 		mkdir up work root mup mwork
@@ -116,6 +120,7 @@ make_initrd()
 			"root/lib/modules/$release"
 		install -D -m 644 "$build/$release/dm-sosnap.ko" \
 			"root/lib/modules/$release/updates/dm-sosnap.ko"
+		[ -r "root/boot/config-$release" ] || install -D -m 644 "$config" "root/boot/config-$release"
 		make -s -C "$top/userspace" install DESTDIR="$overlay/root" BIN="$build/sosnap" \
 			OBJ="$overlay/obj" -o "$build/sosnap"
 		mkdir -p root/conf/hooks root/conf/scripts
@@ -125,7 +130,7 @@ make_initrd()
 		chroot root depmod "$release"
 		chroot root mkinitramfs -d /conf -o /initrd "$release"
 		cp root/initrd "$out"
-	' - "$top" "$build" "$release" "$modules" "$tmp/overlay" "$tmp/initrd"
+	' - "$top" "$build" "$release" "$modules" "$config" "$tmp/overlay" "$tmp/initrd"
 }
 
 # boot ROOT LOG: until the machine goes off
