@@ -51,9 +51,9 @@ test_store_create_journal_size()
 {
 	truncate -s 64M f
 	expect 1 store create f --name main --journal 100K
-	says "must be from 1M to 128M"
+	says "must be from 1M to 124M"
 	expect 1 store create f --name main --journal 129M
-	says "must be from 1M to 128M"
+	says "must be from 1M to 124M"
 	expect 1 store create f --name main --journal 40M
 	says "too large for a store"
 	expect 1 store create f --name main --journal 1048577

@@ -16,7 +16,7 @@ enum { OPT_NAME, OPT_JOURNAL, OPT_FORCE };
 
 static const struct sosnap_opt options[] = {
 	[OPT_NAME] = { "name", "<store>", "name of the store (needed)", 0 },
-	[OPT_JOURNAL] = { "journal", "<size>", "size of the journal, 1M to 128M (default: 1/64 of the store)", 0 },
+	[OPT_JOURNAL] = { "journal", "<size>", "size of the journal, 1M to 124M (default: 1/64 of the store)", 0 },
 	[OPT_FORCE] = { "force", NULL, "overwrite what the device holds", 0 },
 	{ 0 }
 };
@@ -40,7 +40,7 @@ static int plan_super(const struct sosnap_dev *dev, const char *name, const char
 		return r;
 	if (bytes && (bytes >> SOSNAP_BLOCK_SHIFT < SOSNAP_MIN_JOURNAL ||
 		      bytes >> SOSNAP_BLOCK_SHIFT > SOSNAP_MAX_JOURNAL)) {
-		sosnap_error("the journal size '%s' must be from 1M to 128M", journal);
+		sosnap_error("the journal size '%s' must be from 1M to 124M", journal);
 		return -EINVAL;
 	}
 	sosnap_super_init(super, name, blocks, bytes >> SOSNAP_BLOCK_SHIFT, (u64)time(NULL));
