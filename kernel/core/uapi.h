@@ -44,6 +44,9 @@
  *					what data may still take, in blocks
  *	list disposable			names, oldest first
  *	list gold | list snapshot	one line each, see below
+ *	list snapshot <id>		from this id on, as many as one answer
+ *					holds; then, if there are others, a line
+ *					"more <id>" with the first of them
  *	show <name>			the line of one snapshot
  *	commit				make everything acknowledged durable
  *	checkpoint			and merge it into the trees

@@ -483,7 +483,37 @@ static int list_disposable(struct call *c)
 	return 1;
 }
 
-/* list gold|snapshot|disposable */
+/*
+ * Those from an id on, as many as one answer holds. An answer that is too long would
+ * be asked for again with a larger buffer, which libdevmapper then clears and hands
+ * over at every later call, too.
+ */
+static int list_part(struct call *c)
+{
+	unsigned int sz = 0, before, maxlen = c->maxlen;
+	char *result = c->result;
+	struct sosnap_entry *e;
+	u32 id;
+
+	if (kstrtou32(c->argv[1], 10, &id))
+		return refuse(c, -EINVAL, "wanted: list snapshot <from id>");
+	result[0] = '\0';
+	mutex_lock(&c->store->meta_lock);
+	while ((e = sosnap_catalog_next(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
+		before = sz;
+		sz = snapshot_line(c, e, sz);
+		if (before && sz + sizeof("more 4294967295\n") > maxlen) {
+			sz = before;
+			DMEMIT("more %u\n", e->id);
+			break;
+		}
+		id = e->id + 1;
+	}
+	mutex_unlock(&c->store->meta_lock);
+	return 1;
+}
+
+/* list gold|snapshot|disposable, list snapshot <from id> */
 static int list(struct call *c)
 {
 	bool gold = !strcasecmp(c->argv[0], "gold");
@@ -491,10 +521,12 @@ static int list(struct call *c)
 	struct sosnap_entry *e;
 	unsigned int sz = 0;
 
-	if (!strcasecmp(c->argv[0], "disposable"))
+	if (c->argc == 1 && !strcasecmp(c->argv[0], "disposable"))
 		return list_disposable(c);
-	if (!gold && strcasecmp(c->argv[0], "snapshot"))
-		return refuse(c, -EINVAL, "wanted: list gold or list snapshot");
+	if ((gold && c->argc > 1) || (!gold && strcasecmp(c->argv[0], "snapshot")))
+		return refuse(c, -EINVAL, "wanted: list gold or list snapshot [<from id>]");
+	if (c->argc > 1)
+		return list_part(c);
 	c->result[0] = '\0';
 	mutex_lock(&c->store->meta_lock);
 	while (sz < c->maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog, type, id))) {
@@ -634,7 +666,7 @@ static const struct {
 	{ "set", set, 3, 3, true },
 	{ "grow", grow, 0, 0xff, true },
 	{ "low_water", low_water, 1, 1, true },
-	{ "list", list, 1, 1, false },
+	{ "list", list, 1, 2, false },
 	{ "show", show, 1, 1, false },
 	{ "commit", commit, 0, 0xff, true },
 	{ "checkpoint", checkpoint, 0, 0xff, true },

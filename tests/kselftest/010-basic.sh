@@ -11,6 +11,7 @@ setup 8M 64M
 snap_new a
 snap_new b
 ok "both are listed" test "$(message list snapshot | wc -l)" = 2
+same "and from an id on" "$(message list snapshot | tail -n 1)" "$(message list snapshot 2)"
 snap_up a b
 ok "a reads as the gold image" "$BLK" check $dm/st-a 0 "$gold_sectors" gold
 ok "b reads as the gold image" "$BLK" check $dm/st-b 0 "$gold_sectors" gold

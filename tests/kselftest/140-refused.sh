@@ -107,6 +107,8 @@ wrong "a gold image of no size" "impossible size" gold_add h 0 00000000 -
 wrong "removal of a gold image in use" "snapshot" gold_remove g
 wrong "of one that is not there" "no such gold image" gold_remove h
 wrong "list of something else" "wanted: list" list stores
+wrong "list from no id" "wanted: list snapshot <from id>" list snapshot x
+wrong "list of gold images from an id" "wanted: list" list gold 1
 wrong "show what is not there" "no such snapshot" show x
 must message commit
 same "nothing has changed" "$before" "$(message list gold) $(message list snapshot) $(store_field 12)"

@@ -202,6 +202,9 @@ static int run_with_udev(struct dm_task *task)
 	r = run(task);
 	if (!batch)
 		dm_udev_wait(own_cookie);
+	else if (!batch_cookie)
+		/* nobody to wait for; the library looks through all nodes it has not made yet */
+		dm_task_update_nodes();
 	return r;
 }
 

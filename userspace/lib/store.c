@@ -282,29 +282,61 @@ static size_t split_lines(char *reply, char ***lines)
 	return nr;
 }
 
-/* Asks, and makes an array of the lines of the answer */
-static int ask_list(const struct sosnap_store *store, const char *message, size_t size,
-		    int (*parse)(const char *line, void *item), void **items, size_t *nr)
+typedef int parse_fn(const char *line, void *item);
+
+/* An answer that grows by what it is asked for */
+struct answer {
+	void *items;
+	size_t nr;
+	bool parts;	/* a last line "more <id>" says that there are others */
+	u64 more;	/* the id to ask from next, 0: none */
+};
+
+/* Appends the lines of an answer */
+static int take_lines(struct answer *a, char *reply, size_t size, parse_fn *parse)
 {
-	char *reply = NULL, **lines;
+	unsigned long long more = 0;
+	char **lines, *items;
+	size_t nr = split_lines(reply, &lines);
+	int r = 0;
+
+	if (a->parts && nr && sscanf(lines[nr - 1], "more %llu", &more) == 1)
+		nr--;
+	items = sosnap_alloc(a->nr + nr, size);
+	if (a->nr)
+		memcpy(items, a->items, a->nr * size);
+	for (size_t i = 0; !r && i < nr; i++)
+		r = parse(lines[i], items + (a->nr + i) * size);
+	if (more && (more <= a->more || !nr))
+		r = -EPROTO;
+	free(lines);
+	free(a->items);
+	a->items = items;
+	a->nr += nr;
+	a->more = more;
+	return r;
+}
+
+/* Asks once, and makes an array of the lines of the answer */
+static int ask_list(const struct sosnap_store *store, const char *message, size_t size,
+		    parse_fn *parse, struct answer *a)
+{
+	char *reply = NULL;
 	int r = sosnap_dm_ask(store->dm, message, &reply);
 
 	if (r) {
 		sosnap_dm_error(r, "store '%s' does not answer '%s'", store->st.name, message);
-		return r;
+	} else {
+		r = take_lines(a, reply, size, parse);
+		if (r)
+			sosnap_error("the answer of store '%s' to '%s' is not understood: tool and module are of different versions",
+				     store->st.name, message);
 	}
-	*nr = split_lines(reply, &lines);
-	*items = sosnap_alloc(*nr, size);
-	for (size_t i = 0; !r && i < *nr; i++)
-		r = parse(lines[i], (char *)*items + i * size);
-	if (r) {
-		sosnap_error("the answer of store '%s' to '%s' is not understood: tool and module are of different versions",
-			     store->st.name, message);
-		free(*items);
-		*items = NULL;
-	}
-	free(lines);
 	free(reply);
+	if (r) {
+		free(a->items);
+		memset(a, 0, sizeof(*a));
+	}
 	return r;
 }
 
@@ -321,20 +353,29 @@ static int parse_snapshot(const char *line, void *item)
 int sosnap_store_golds(const struct sosnap_store *store, struct sosnap_reply_gold **golds,
 		       size_t *nr)
 {
-	void *items = NULL;
-	int r = ask_list(store, "list gold", sizeof(**golds), parse_gold, &items, nr);
+	struct answer a = { 0 };
+	int r = ask_list(store, "list gold", sizeof(**golds), parse_gold, &a);
 
-	*golds = items;
+	*golds = a.items;
+	*nr = a.nr;
 	return r;
 }
 
 int sosnap_store_snapshots(const struct sosnap_store *store,
 			   struct sosnap_reply_snapshot **snaps, size_t *nr)
 {
-	void *items = NULL;
-	int r = ask_list(store, "list snapshot", sizeof(**snaps), parse_snapshot, &items, nr);
+	struct answer a = { .parts = true };
+	int r;
 
-	*snaps = items;
+	/* in parts: libdevmapper keeps the buffer of the longest answer for all later calls */
+	do {
+		char *message = sosnap_printf("list snapshot %llu", (unsigned long long)a.more);
+
+		r = ask_list(store, message, sizeof(**snaps), parse_snapshot, &a);
+		free(message);
+	} while (!r && a.more);
+	*snaps = a.items;
+	*nr = a.nr;
 	return r;
 }
 
