@@ -484,53 +484,36 @@ static int list_disposable(struct call *c)
 }
 
 /*
- * Those from an id on, as many as one answer holds. An answer that is too long would
- * be asked for again with a larger buffer, which libdevmapper then clears and hands
- * over at every later call, too.
+ * list gold|snapshot|disposable, list snapshot <from id>
+ *
+ * With an id, as many as one answer holds: one that is too long is asked for again
+ * with a larger buffer, which libdevmapper then clears and hands over at every later
+ * call, too.
  */
-static int list_part(struct call *c)
+static int list(struct call *c)
 {
+	bool gold = !strcasecmp(c->argv[0], "gold"), part = c->argc > 1;
+	u32 type = gold ? SOSNAP_CATALOG_GOLD : SOSNAP_CATALOG_SNAPSHOT, id = 0;
 	unsigned int sz = 0, before, maxlen = c->maxlen;
 	char *result = c->result;
 	struct sosnap_entry *e;
-	u32 id;
 
-	if (kstrtou32(c->argv[1], 10, &id))
+	if (!part && !strcasecmp(c->argv[0], "disposable"))
+		return list_disposable(c);
+	if (gold ? part : strcasecmp(c->argv[0], "snapshot"))
+		return refuse(c, -EINVAL, "wanted: list gold or list snapshot [<from id>]");
+	if (part && kstrtou32(c->argv[1], 10, &id))
 		return refuse(c, -EINVAL, "wanted: list snapshot <from id>");
 	result[0] = '\0';
 	mutex_lock(&c->store->meta_lock);
-	while ((e = sosnap_catalog_next(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
+	while (sz < maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog, type, id))) {
 		before = sz;
-		sz = snapshot_line(c, e, sz);
-		if (before && sz + sizeof("more 4294967295\n") > maxlen) {
+		sz = gold ? gold_line(c, e, sz) : snapshot_line(c, e, sz);
+		if (part && before && sz + sizeof("more 4294967295\n") > maxlen) {
 			sz = before;
 			DMEMIT("more %u\n", e->id);
 			break;
 		}
-		id = e->id + 1;
-	}
-	mutex_unlock(&c->store->meta_lock);
-	return 1;
-}
-
-/* list gold|snapshot|disposable, list snapshot <from id> */
-static int list(struct call *c)
-{
-	bool gold = !strcasecmp(c->argv[0], "gold");
-	u32 type = gold ? SOSNAP_CATALOG_GOLD : SOSNAP_CATALOG_SNAPSHOT, id = 0;
-	struct sosnap_entry *e;
-	unsigned int sz = 0;
-
-	if (c->argc == 1 && !strcasecmp(c->argv[0], "disposable"))
-		return list_disposable(c);
-	if ((gold && c->argc > 1) || (!gold && strcasecmp(c->argv[0], "snapshot")))
-		return refuse(c, -EINVAL, "wanted: list gold or list snapshot [<from id>]");
-	if (c->argc > 1)
-		return list_part(c);
-	c->result[0] = '\0';
-	mutex_lock(&c->store->meta_lock);
-	while (sz < c->maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog, type, id))) {
-		sz = gold ? gold_line(c, e, sz) : snapshot_line(c, e, sz);
 		id = e->id + 1;
 	}
 	mutex_unlock(&c->store->meta_lock);

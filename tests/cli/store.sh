@@ -52,7 +52,7 @@ test_store_create_journal_size()
 	truncate -s 64M f
 	expect 1 store create f --name main --journal 100K
 	says "must be from 1M to 124M"
-	expect 1 store create f --name main --journal 129M
+	expect 1 store create f --name main --journal 125M
 	says "must be from 1M to 124M"
 	expect 1 store create f --name main --journal 40M
 	says "too large for a store"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Creating and activating snapshots takes at most 1.5 times what as many dm-linear
-# devices take, by the same library and without udev; the list of them is asked for
-# at once. Instructions are counted, so the figures do not depend on the machine;
+# devices take, by the same library and without udev; they are listed in one
+# pass. Instructions are counted, so the figures do not depend on the machine;
 # one kernel is enough.
 #
 # WAITING_SNAPSHOTS=N  so many (200); see performance.md for 1,000

@@ -40,7 +40,8 @@ static int plan_super(const struct sosnap_dev *dev, const char *name, const char
 		return r;
 	if (bytes && (bytes >> SOSNAP_BLOCK_SHIFT < SOSNAP_MIN_JOURNAL ||
 		      bytes >> SOSNAP_BLOCK_SHIFT > SOSNAP_MAX_JOURNAL)) {
-		sosnap_error("the journal size '%s' must be from 1M to 124M", journal);
+		sosnap_error("the journal size '%s' must be from %dM to %dM", journal,
+			     SOSNAP_MIN_JOURNAL >> 8, SOSNAP_MAX_JOURNAL >> 8);
 		return -EINVAL;
 	}
 	sosnap_super_init(super, name, blocks, bytes >> SOSNAP_BLOCK_SHIFT, (u64)time(NULL));
