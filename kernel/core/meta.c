@@ -403,16 +403,25 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 }
 
 /*
- * How many extents may be dropped or moved. A move adds at most one item, so 16
- * of them need less than a block; the first ones find it in the reserve.
+ * Beyond the reserve, before anything is merged. The step that goes below it takes at
+ * most 8 blocks, and as many of the reserve; what is left is for discards that
+ * free something.
  */
-static u32 reap_budget(struct sosnap_meta *m, u64 records)
+#define MERGE_SPARE	24U
+
+/*
+ * How many extents may be dropped or moved. A move adds at most one item, so 16
+ * of them need less than a block; the first ones find it in the reserve, but not
+ * time after time (R6).
+ */
+static u32 reap_budget(struct sosnap_meta *m, u64 records, bool *merges)
 {
 	u64 reserve = sosnap_meta_reserve(m, records), spare;
 
 	lock(m);
 	spare = m->space.free > reserve ? m->space.free - reserve : 0;
 	unlock(m);
+	*merges = spare > MERGE_SPARE;
 	return min_t(u64, m->reap_extents, 256 + 16 * spare);
 }
 
@@ -435,7 +444,8 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 {
 	static const struct sosnap_batch_ops ops = { .emit = emit, .lost = lost };
 	struct sosnap_super *s = &m->super;
-	u32 budget = reap_budget(m, batch->nr);
+	bool merges;
+	u32 budget = reap_budget(m, batch->nr, &merges);
 	u64 nodes = 0;
 	int r, i;
 
@@ -447,7 +457,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	r = sosnap_batch_run(batch, &ops, m);
 	sosnap_meta_object_done(m);
 	if (!r)
-		r = sosnap_reap(m, tail_seq, budget);
+		r = sosnap_reap(m, tail_seq, budget, merges);
 	if (!r)
 		r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
 	sosnap_cursor_close(&m->txn);

@@ -65,6 +65,7 @@ struct sosnap_stray {
  * @object:   entry whose block count is being added up, see checkpoint
  * @delta:    its change so far
  * @reap_extents: how many extents a checkpoint drops or moves at most
+ * @reap_waits: it moves none, for lack of space
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
@@ -84,6 +85,7 @@ struct sosnap_meta {
 	struct sosnap_entry *object;
 	s64 delta;
 	u32 reap_extents;
+	bool reap_waits;
 };
 
 #define SOSNAP_REAP_EXTENTS	8192U	/* so that a checkpoint is not held up */

@@ -61,21 +61,23 @@ static bool is_merged(const struct sosnap_entry *e)
  * @m:        the metadata; its checkpoint has merged its records
  * @tail_seq: number of the first commit that it did not merge
  * @budget:   how many extents may be dropped or moved
+ * @merges:   whether any may be moved (R6)
  * Context: meta lock held; may sleep.
  * Return: 0 or an error that ends the checkpoint.
  */
-int sosnap_reap(struct sosnap_meta *m, u64 tail_seq, u32 budget)
+int sosnap_reap(struct sosnap_meta *m, u64 tail_seq, u32 budget, bool merges)
 {
 	struct sosnap_entry *e;
 	u32 id = 0;
 	int n;
 
+	m->reap_waits = !merges;
 	sosnap_lineage_count(&m->catalog);
 	while (budget && (e = sosnap_catalog_next(&m->catalog, SOSNAP_CATALOG_OBJECT, id))) {
 		id = e->id + 1;
 		if (is_dropped(e))
 			n = drop(m, e, budget);
-		else if (is_merged(e) && e->seq < tail_seq)
+		else if (merges && is_merged(e) && e->seq < tail_seq)
 			n = merge(m, e, budget);
 		else
 			continue;
@@ -93,8 +95,9 @@ int sosnap_reap(struct sosnap_meta *m, u64 tail_seq, u32 budget)
 /**
  * sosnap_reap_pending() - whether objects wait for more checkpoints
  * @m:      the metadata
- * @blocks: NULL, or set to the blocks of those
+ * @blocks: NULL, or set to the blocks of those, and of those that wait for space
  * Context: meta lock held.
+ * Return: whether the next checkpoint will do something about them.
  */
 bool sosnap_reap_pending(struct sosnap_meta *m, u64 *blocks)
 {
@@ -109,7 +112,7 @@ bool sosnap_reap_pending(struct sosnap_meta *m, u64 *blocks)
 		id = e->id + 1;
 		if (!is_dropped(e) && !is_merged(e))
 			continue;
-		pending = true;
+		pending |= is_dropped(e) || !m->reap_waits;
 		if (blocks)
 			*blocks += le64_to_cpu(e->item.object.blocks);
 	}

@@ -19,6 +19,12 @@
  *     moved ones too, which frees the blocks below them like any others.
  * R5  A checkpoint alone changes the parent of an object. Replay keeps the
  *     tree's (meta.c, apply_put).
+ * R6  A step never takes what a later checkpoint could need. Dropping adds nothing
+ *     to the tree. Merging may cut an extent in two for each one that the heir has
+ *     in it, and frees nothing by that where the object reads as zeros: in a store
+ *     without space a large discarded range could eat up the whole reserve. So
+ *     merging stops while there is hardly any beyond the reserve, and goes on with
+ *     the first checkpoint that finds some.
  */
 #ifndef SOSNAP_REAP_H
 #define SOSNAP_REAP_H
@@ -26,7 +32,7 @@
 #include "meta.h"
 #include "platform.h"
 
-int sosnap_reap(struct sosnap_meta *m, u64 tail_seq, u32 budget);
+int sosnap_reap(struct sosnap_meta *m, u64 tail_seq, u32 budget, bool merges);
 bool sosnap_reap_pending(struct sosnap_meta *m, u64 *blocks);
 
 #endif /* SOSNAP_REAP_H */

@@ -9,7 +9,9 @@
  *    state before it on the disk, complete;
  *  - with exactly the reserve, which always has to do. Also in a tree that is
  *    cut up by scattered writes and discards, time after time, with the journal
- *    full, and with removals that have most of the tree to drop.
+ *    full, and with removals that have most of the tree to drop;
+ *  - with what data leaves free, while an ancestor that is one large range of zeros
+ *    is merged into an heir that cuts it into as many pieces as there are extents.
  */
 #include "change.h"
 #include "extent.h"
@@ -382,12 +384,102 @@ static void the_reserve_is_enough_for_a_large_tree(void **state)
 	assert_int_equal(io_ram_free(g.ram), 0);
 }
 
+static void big_snapshot(struct big *g, const char *origin, const char *name)
+{
+	struct sosnap_pair pair = { .origin = origin, .name = name, .merged = true };
+	struct sosnap_change c;
+	char why[128];
+
+	sosnap_change_init(&c, &g->m, why, sizeof(why));
+	assert_int_equal(sosnap_change_snapshot(&c, &pair, 1, 1), 0);
+	big_commit(g, c.slots, c.nr);
+	g->m.journal.seq++;	/* as a commit does: what was frozen before it may be merged */
+	sosnap_change_exit(&c);
+}
+
+/* With what there is. Return: what the checkpoint says. */
+static int big_checkpoint_as_is(struct big *g)
+{
+	int r = sosnap_meta_checkpoint(&g->m, &g->batch, g->m.journal.head, g->m.journal.seq, 0);
+
+	if (r)
+		return r;
+	g->m.journal.tail = g->m.journal.head;
+	sosnap_meta_publish(&g->m);
+	assert_int_equal(sosnap_meta_release(&g->m, NULL, NULL), 0);
+	return 0;
+}
+
+static void big_record(struct big *g, u32 type, u32 object, u32 blk, u32 len)
+{
+	struct sosnap_disk_record d;
+	u64 store = 0;
+	u32 got;
+
+	if (type == SOSNAP_RECORD_MAP)
+		assert_int_equal(sosnap_space_alloc(&g->m.space, len, len, &store, &got), 0);
+	sosnap_record_fill(&d, type, object, blk, len, store);
+	big_commit(g, &d, 1);
+}
+
+/* One block of every leaf: each has to be copied. */
+static void big_touch_all(struct big *g, u32 object, u32 blk)
+{
+	for (; blk < BIG_BLKS; blk += 5 * 60)
+		big_record(g, SOSNAP_RECORD_ZERO, object, blk, 1);
+}
+
+static void merging_zeros_leaves_the_reserve(void **state)
+{
+	u32 i, round, stopped = 0;
+	struct big g;
+	u64 before;
+
+	big_init(&g, 2);
+	big_record(&g, SOSNAP_RECORD_ZERO, g.object[0], 0, BIG_BLKS);
+	big_checkpoint(&g);
+	big_snapshot(&g, "b0", "other");
+	g.object[0] = g.m.super.next_object - 2;
+	for (i = 0; i < BIG_BLKS; i += 5)
+		big_record(&g, SOSNAP_RECORD_MAP, g.object[0], i, 1);
+	big_checkpoint(&g);
+	/* data takes all but the reserve, and what the module keeps for records to come */
+	ballast_take(&g.ballast, &g.m.space, sosnap_meta_reserve(&g.m, 1024));
+	before = g.m.super.node_blocks;
+	big_change(&g, "other", NULL);
+	for (round = 0; round < 600; round++) {
+		assert_int_equal(big_checkpoint_as_is(&g), 0);
+		stopped += g.m.reap_waits;
+		/* whatever comes next finds its reserve */
+		assert_true(g.m.space.free >= sosnap_meta_reserve(&g.m, 0));
+	}
+	assert_true(stopped);
+	assert_false(sosnap_reap_pending(&g.m, NULL));
+	print_message("# %llu nodes before, %llu when merging stopped\n", (unsigned long long)before,
+		      (unsigned long long)g.m.super.node_blocks);
+	big_touch_all(&g, g.object[0], 0);
+	assert_int_equal(big_checkpoint_as_is(&g), 0);
+	/* it goes on when there is space, to its end */
+	ballast_drop(&g.ballast, &g.m.space);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(big_checkpoint_as_is(&g), 0);
+	assert_false(g.m.reap_waits);
+	assert_false(sosnap_reap_pending(&g.m, NULL));
+	assert_true(g.m.super.node_blocks > before + 100);
+	sosnap_batch_exit(&g.batch);
+	sosnap_meta_close(&g.m);
+	io_ram_drop_cache(g.ram);
+	assert_null(se_check(&g.ram->io, NULL));
+	assert_int_equal(io_ram_free(g.ram), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(space_ends_at_every_step_of_a_checkpoint),
 		cmocka_unit_test(life_in_a_full_store),
 		cmocka_unit_test(the_reserve_is_enough_for_a_large_tree),
+		cmocka_unit_test(merging_zeros_leaves_the_reserve),
 	};
 
 	return cmocka_run_group_tests_name("sosnap_full", tests, NULL, NULL);
