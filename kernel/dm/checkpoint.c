@@ -243,20 +243,17 @@ int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 
 	lockdep_assert_held(&store->meta_lock);
 	/*
-	 * What is freed from now on is for the next one. xchg: nothing is lost, and
-	 * who sees it sees reclaiming, too; pairs with the acquire in space_wait.c.
+	 * What is freed from now on is for the next one. xchg: who sees it sees
+	 * reclaiming, too; pairs with the acquire in space_wait.c. Every checkpoint
+	 * reclaims something: the nodes that it copies take space while it runs.
 	 */
 	WRITE_ONCE(store->reclaiming, true);
-	if (!xchg(&store->freeing, false))
-		WRITE_ONCE(store->reclaiming, false);
+	xchg(&store->freeing, false);
 	r = checkpoint_once(store, closing, &reaping);
 	if (reaping)
 		WRITE_ONCE(store->freeing, true);
-	/* before reclaiming is cleared: see W5 in space_wait.h */
-	if (!r)
-		sosnap_space_freed(store);
-	/* pairs with the acquire in space_wait.c: who sees this sees the count */
-	smp_store_release(&store->reclaiming, false);
+	/* clears reclaiming, in one with the count: see W5 in space_wait.h */
+	sosnap_space_reclaimed(store);
 	if (reaping)
 		sosnap_checkpoint_queue(store);
 	return r;

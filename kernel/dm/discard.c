@@ -11,23 +11,41 @@
  * Order of records: load_lock keeps windows from being loaded or evicted. The
  * record of a gap is logged before load_lock is dropped, so before any later
  * record of a window in it; that of a loaded window under its own lock.
+ *
+ * A record may make the trees larger: each asks for that first (W6, space_wait.h).
  */
 #include "log.h"
 #include "slow.h"
 #include "space_wait.h"
 #include "window.h"
 
+/* Whether what is not loaded may hold something to free. A hint. */
+static bool may_free(struct sosnap_snap *snap)
+{
+	return READ_ONCE(snap->blocks) + READ_ONCE(snap->merging) + READ_ONCE(snap->delta);
+}
+
 /*
  * Log the gap [first, end), none of whose windows is loaded. load_lock held.
- * Return: where it had to stop, or -EAGAIN when the log had no room at all.
+ * Return: where it had to stop, or -EAGAIN when the log had no room at all, -ENOSPC
+ * when the store had none.
  */
 static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 {
 	struct sosnap_zero_range *z, *last;
+	bool frees = may_free(snap);
+	s64 why = -EAGAIN;
 	u64 seq = 0, blk;
 
 	for (blk = first; blk < end; blk += SOSNAP_MAX_EXTENT) {
-		if (!sosnap_log_reserve(snap->store)) {
+		bool slot = sosnap_log_reserve(snap->store);
+
+		if (slot && !sosnap_space_record(snap->store, frees)) {
+			sosnap_log_unreserve(snap->store);
+			slot = false;
+			why = -ENOSPC;
+		}
+		if (!slot) {
 			/* what is logged is listed; the caller comes back for the rest */
 			end = blk;
 			break;
@@ -36,7 +54,7 @@ static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 					min_t(u64, end - blk, SOSNAP_MAX_EXTENT), 0, 0);
 	}
 	if (first == end)
-		return -EAGAIN;
+		return why;
 	z = kmalloc(sizeof(*z), GFP_NOIO | __GFP_NOFAIL);
 	z->first = first;
 	z->end = end;
@@ -55,13 +73,27 @@ static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 	return end;
 }
 
-/* Zero blocks of a loaded window. Return: 0, -EAGAIN without a log slot, -EBUSY. */
+/* Whether a window needs no record of a discard, and if it does, has room for it; hints. */
+static bool room_for(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask)
+{
+	return !(mask & ~(READ_ONCE(w->zero) & ~READ_ONCE(w->held))) ||
+	       sosnap_space_record(snap->store, READ_ONCE(w->own) & mask);
+}
+
+/*
+ * Zero blocks of a loaded window. Return: 0, -EAGAIN without a log slot, -ENOSPC
+ * without space for the record, -EBUSY.
+ */
 static int zero_window(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask)
 {
 	u64 todo;
 
 	if (!sosnap_log_reserve(snap->store))
 		return -EAGAIN;
+	if (!room_for(snap, w, mask)) {
+		sosnap_log_unreserve(snap->store);
+		return -ENOSPC;
+	}
 	spin_lock_irq(&w->lock);
 	if (w->pending & mask) {
 		spin_unlock_irq(&w->lock);
@@ -90,7 +122,7 @@ static int zero_window(struct sosnap_snap *snap, struct sosnap_window *w, u64 ma
 
 /*
  * One step from block first on, under load_lock: a gap, or one window.
- * Return: where the next step starts, or -EAGAIN, -EBUSY, with nothing done.
+ * Return: where the next step starts, or -EAGAIN, -ENOSPC, -EBUSY, with nothing done.
  */
 static s64 step(struct sosnap_snap *snap, u64 first, u64 end)
 {
@@ -150,6 +182,10 @@ static int zero_blocks(struct sosnap_snap *snap, u64 first, u64 end)
 			if (r)
 				return r;
 			sosnap_log_unreserve(store);
+			break;
+		case -ENOSPC:
+			if (!sosnap_space_drain(store))
+				return -ENOSPC;
 			break;
 		case -EBUSY:
 			wait_event(snap->wait,

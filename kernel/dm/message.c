@@ -52,15 +52,45 @@ static void counts(struct sosnap_store *store)
  * until the change is durable, see types.h. Records that are logged already have
  * the number that the next commit will have, or a lower one.
  */
-static void change_begin(struct call *c, struct sosnap_change *ch)
+static void __change_begin(struct call *c, struct sosnap_change *ch)
 {
 	struct sosnap_store *store = c->store;
 
-	mutex_lock(&store->meta_lock);
 	sosnap_change_init(ch, &store->meta, c->why, sizeof(c->why));
 	spin_lock_irq(&store->log_lock);
 	ch->seq = store->commit.next_seq;
 	spin_unlock_irq(&store->log_lock);
+}
+
+static void change_begin(struct call *c, struct sosnap_change *ch)
+{
+	mutex_lock(&c->store->meta_lock);
+	__change_begin(c, ch);
+}
+
+/*
+ * The same for one that makes the catalogue larger: not at the cost of what a
+ * checkpoint may need. With the lock held none is under way, which would make less
+ * of the space there is; what is only reserved, or needs more of the reserve because
+ * it is not merged yet, is no reason to refuse.
+ */
+static int change_begin_more(struct call *c, struct sosnap_change *ch, u32 items)
+{
+	struct sosnap_store *store = c->store;
+	int r = 0;
+
+	mutex_lock(&store->meta_lock);
+	if (sosnap_space_left(store) < items) {
+		sosnap_space_drain(store);
+		if (sosnap_space_left(store) < items)
+			r = __sosnap_checkpoint(store, false);
+		if (!r && sosnap_space_left(store) < items)
+			r = -ENOSPC;
+	}
+	__change_begin(c, ch);
+	if (r == -ENOSPC)
+		return refuse(c, r, "no space left: remove some snapshots or grow the store");
+	return r ? refuse(c, r, "the store cannot be written: see its state") : 0;
 }
 
 static int change_commit(struct call *c, const struct sosnap_change *ch)
@@ -103,9 +133,10 @@ static int gold_add(struct call *c)
 		return refuse(c, -EINVAL, "checksum is not hexadecimal");
 	if (hashed && (strlen(c->argv[3]) != 64 || hex2bin(sha256, c->argv[3], 32)))
 		return refuse(c, -EINVAL, "SHA-256 is not 64 hexadecimal digits");
-	change_begin(c, &ch);
-	r = sosnap_change_gold_add(&ch, c->argv[0], sectors, crc, hashed ? sha256 : NULL,
-				   ktime_get_real_seconds());
+	r = change_begin_more(c, &ch, 1);
+	if (!r)
+		r = sosnap_change_gold_add(&ch, c->argv[0], sectors, crc, hashed ? sha256 : NULL,
+					   ktime_get_real_seconds());
 	return change_end(c, &ch, r);
 }
 
@@ -138,12 +169,10 @@ static int create(struct call *c)
 		r = number(c, c->argv[3 * i + 2], &list[i].sectors);
 		generate_random_uuid(list[i].uuid);
 	}
-	/* the catalogue grows too: not at the cost of a checkpoint's reserve */
-	if (!r && sosnap_space_left(c->store) < n)
-		r = refuse(c, -ENOSPC, "no space left: remove some snapshots or grow the store");
 	if (!r) {
-		change_begin(c, &ch);
-		r = sosnap_change_create(&ch, list, n, ktime_get_real_seconds());
+		r = change_begin_more(c, &ch, n);
+		if (!r)
+			r = sosnap_change_create(&ch, list, n, ktime_get_real_seconds());
 		r = change_end(c, &ch, r);
 	}
 	for (i = 0; i < n && !r; i++)
@@ -239,18 +268,14 @@ static int snapshot(struct call *c)
 	struct sosnap_change ch;
 	struct sosnap_pair *list;
 	char *result = c->result;
-	int r = 0;
+	int r;
 
 	if (c->argc % 2)
 		return refuse(c, -EINVAL, "wanted: snapshot <name> <new name>...");
 	list = kvcalloc(n, sizeof(*list), GFP_KERNEL);
 	if (!list)
 		return refuse(c, -ENOMEM, "out of memory");
-	if (sosnap_space_left(c->store) < n) {
-		kvfree(list);
-		return refuse(c, -ENOSPC, "no space left: remove some snapshots or grow the store");
-	}
-	change_begin(c, &ch);
+	r = change_begin_more(c, &ch, n);
 	for (i = 0; i < n && !r; i++) {
 		list[i].origin = c->argv[2 * i];
 		list[i].name = c->argv[2 * i + 1];

@@ -7,17 +7,27 @@
 #include "trace.h"
 #include "window.h"
 
-/* What data may still take; space_lock held. */
-static u64 available(struct sosnap_store *store)
+/* Discards get so many records that no data has made room for; see W6. */
+#define DISCARDS	1024U
+#define USELESS		(DISCARDS / 2)	/* of these, that need not free anything */
+
+/* What a checkpoint of so many records more than there are could need. */
+static u64 reserve(struct sosnap_store *store, u32 more)
 {
-	u64 free = store->meta.space.free;
 	u64 merged = READ_ONCE(store->log.merged);	/* first: end is never behind it */
 	/* what is reserved softly may become records without asking again */
 	u64 records = smp_load_acquire(&store->log.end) - merged +
-		      READ_ONCE(store->log.reserved) + atomic64_read(&store->soft) + 1024;
-	u64 reserve = sosnap_meta_reserve(&store->meta, records);
+		      READ_ONCE(store->log.reserved) + atomic64_read(&store->soft) + more;
 
-	return free > reserve ? free - reserve : 0;
+	return sosnap_meta_reserve(&store->meta, records);
+}
+
+/* What data may still take; space_lock held. */
+static u64 available(struct sosnap_store *store)
+{
+	u64 free = store->meta.space.free, kept = reserve(store, DISCARDS);
+
+	return free > kept ? free - kept : 0;
 }
 
 /**
@@ -34,6 +44,31 @@ u64 sosnap_space_left(struct sosnap_store *store)
 	left = available(store);
 	mutex_unlock(&store->space_lock);
 	return left;
+}
+
+/**
+ * sosnap_space_record() - may a discard be logged
+ * @store: the store
+ * @frees: it is expected to give blocks back
+ *
+ * Without the lock first: far from the end, which is nearly always, nobody has
+ * to wait for a checkpoint that writes bitmaps under it. Data that is allocated
+ * meanwhile leaves what is asked for here, and what a checkpoint takes meanwhile
+ * was in the reserve.
+ * Context: may sleep; a slot of the log is reserved.
+ * Return: whether a checkpoint of this record, too, finds the space it needs.
+ */
+bool sosnap_space_record(struct sosnap_store *store, bool frees)
+{
+	bool ok;
+
+	/* a look without the lock: see above */
+	if (data_race(store->meta.space.free) >= reserve(store, DISCARDS))
+		return true;
+	mutex_lock(&store->space_lock);
+	ok = store->meta.space.free >= reserve(store, frees ? 0 : DISCARDS - USELESS);
+	mutex_unlock(&store->space_lock);
+	return ok;
 }
 
 /* A bit more than the mark ends it, or a writer at the mark makes an event each time. */
@@ -231,6 +266,21 @@ static int try_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
 }
 
 /**
+ * sosnap_space_drain() - give back whatever is reserved softly
+ * @store: the store
+ * Context: may sleep; no load_lock held.
+ * Return: whether there was anything.
+ */
+bool sosnap_space_drain(struct sosnap_store *store)
+{
+	if (!atomic64_read(&store->soft))
+		return false;
+	sosnap_stretch_drain(store);
+	sosnap_window_unreserve(store);
+	return true;
+}
+
+/**
  * sosnap_space_get() - blocks for a first write on the slow path
  * @store: the store
  * @want:  how many would do
@@ -243,11 +293,8 @@ int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
 {
 	int r = try_get(store, want, blk, len);
 
-	if (r == -ENOSPC && atomic64_read(&store->soft)) {
-		sosnap_stretch_drain(store);
-		sosnap_window_unreserve(store);
+	if (r == -ENOSPC && sosnap_space_drain(store))
 		r = try_get(store, want, blk, len);
-	}
 	return r;
 }
 
@@ -293,11 +340,26 @@ static void __park(struct sosnap_store *store, struct bio *bio)
 		__look_at(store, deadline(store, bio));
 }
 
-/* Would a checkpoint free something, or does the one under way? */
+/* Would a checkpoint free something, or is one under way? */
 static bool would_free(struct sosnap_store *store)
 {
+	lockdep_assert_held(&store->parked_lock);
 	/* in this order; pairs with the xchg in checkpoint.c */
-	return smp_load_acquire(&store->freeing) || smp_load_acquire(&store->reclaiming);
+	return smp_load_acquire(&store->freeing) || READ_ONCE(store->reclaiming);
+}
+
+/*
+ * Records that are in the trees need less of the reserve than those that are not.
+ * So few of them gain nothing: the verdict comes, if not with this checkpoint.
+ */
+static void want_merge(struct sosnap_store *store)
+{
+	u64 merged = READ_ONCE(store->log.merged);
+	/* after merged, as in reserve() */
+	u64 end = smp_load_acquire(&store->log.end);
+
+	if (end - merged >= 32)
+		WRITE_ONCE(store->freeing, true);
 }
 
 static blk_status_t refusal(struct sosnap_snap *snap)
@@ -308,7 +370,7 @@ static blk_status_t refusal(struct sosnap_snap *snap)
 }
 
 /**
- * sosnap_space_park() - a first write found no space
+ * sosnap_space_park() - a first write, or a discard, found no space
  * @snap:  whose
  * @bio:   waits, or ends with no-space, by policy
  * @freed: store->freed before space was looked for: if it has changed since, a
@@ -318,12 +380,14 @@ static blk_status_t refusal(struct sosnap_snap *snap)
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 {
 	struct sosnap_store *store = snap->store;
-	bool gain = would_free(store), errors = READ_ONCE(store->opt.error_if_no_space);
-	bool fail, full;
+	bool gain, fail, full, requeue, errors = READ_ONCE(store->opt.error_if_no_space);
 	blk_status_t status = BLK_STS_OK;
 
+	want_merge(store);
 	spin_lock_irq(&store->parked_lock);
-	if (store->freed != freed && !snap->suspending) {
+	gain = would_free(store);
+	requeue = snap->suspending && snap->noflush;
+	if (store->freed != freed && !requeue) {
 		spin_unlock_irq(&store->parked_lock);
 		sosnap_slow_queue(bio);
 		return;
@@ -332,7 +396,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	full = !gain && !store->full;
 	if (full)
 		WRITE_ONCE(store->full, true);
-	fail = !sosnap_writable(store) || snap->suspending || (!gain && errors);
+	fail = !sosnap_writable(store) || requeue || (!gain && (errors || snap->suspending));
 	trace_sosnap_no_space(snap, bio->bi_iter.bi_sector, fail);
 	if (fail)
 		status = refusal(snap);
@@ -383,12 +447,8 @@ static void __take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
 		bio_list_add(!snap || sosnap_bio(bio)->snap == snap ? out : &store->parked, bio);
 }
 
-/**
- * sosnap_space_freed() - there may be space again
- * @store: the store
- * Context: may sleep.
- */
-void sosnap_space_freed(struct sosnap_store *store)
+/* Drive what is parked again; ended: of a checkpoint, see W5. */
+static void drive(struct sosnap_store *store, bool ended)
 {
 	struct bio_list list;
 	bool again = false;
@@ -401,7 +461,9 @@ void sosnap_space_freed(struct sosnap_store *store)
 	spin_lock_irq(&store->parked_lock);
 	/* who is about to park sees this, or is in the list */
 	WRITE_ONCE(store->freed, store->freed + 1);
-	if (store->full && left) {
+	if (ended)
+		WRITE_ONCE(store->reclaiming, false);
+	if (store->full && left && sosnap_writable(store)) {
 		WRITE_ONCE(store->full, false);
 		again = true;
 	}
@@ -416,8 +478,34 @@ void sosnap_space_freed(struct sosnap_store *store)
 }
 
 /**
+ * sosnap_space_freed() - there may be space again, or another policy
+ * @store: the store
+ * Context: may sleep.
+ */
+void sosnap_space_freed(struct sosnap_store *store)
+{
+	drive(store, false);
+}
+
+/**
+ * sosnap_space_reclaimed() - a checkpoint has ended
+ * @store: the store, with reclaiming set
+ * Context: meta_lock held; may sleep.
+ */
+void sosnap_space_reclaimed(struct sosnap_store *store)
+{
+	drive(store, true);
+}
+
+/**
  * sosnap_space_unpark() - a snapshot is suspended: let go of its writes
  * @snap: with suspending set
+ *
+ * dm waits for what is in flight. A write that waits for a checkpoint goes on doing
+ * so, that ends. One that would wait for somebody to make space must not: it is
+ * requeued, or where the suspend is one that flushes, it ends with no-space, as it
+ * would have when its time is up. A hypervisor pauses its guest for that, and
+ * writes it again.
  * Context: may sleep.
  */
 void sosnap_space_unpark(struct sosnap_snap *snap)

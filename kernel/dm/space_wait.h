@@ -6,7 +6,8 @@
  * W1  Data never takes what a checkpoint of all records in memory could need
  *     (sosnap_meta_reserve).
  * W2  Reservations are soft: before a first write waits or fails for lack of
- *     space, all of them are given back and pending frees are checkpointed.
+ *     space, all of them are given back, pending frees are checkpointed, and so are
+ *     records, which need less of the reserve then.
  * W3  A first write that gets no space is parked, or fails with no-space, by
  *     policy; nothing else is held up.
  * W4  A parked write is driven again whenever there may be space. It ends with
@@ -17,6 +18,14 @@
  *     is driven again by a checkpoint that begins after it was parked, or ends
  *     after that.
  *
+ * W6  A discard never costs what a checkpoint could need. It takes no block, but
+ *     its record may cut an extent in three. So each asks first, and one that does
+ *     not find room waits for a checkpoint as a first write does, for the records
+ *     that are merged by it and the blocks that it frees. Data leaves room for
+ *     so many that those which free something never come to an end: each gives
+ *     back more than it costs. Those that free nothing, of blocks that nobody owns,
+ *     must leave half of that room, and may meet the end.
+ *
  * W4: whenever the list is not empty and there is a timeout, the timer is due
  * at the earliest deadline in the list or before: who adds a write sees to it
  * (__look_at), and the timer, which always finds no_space_set, clears it and
@@ -24,14 +33,17 @@
  * it; an early look does no harm. A write that is in the workers' hands when its
  * time is up is ended when it comes back to the list.
  *
- * W5: a checkpoint takes freeing over into reclaiming, hands space out, counts up
- * store->freed and drives the list again, and then clears reclaiming. A write
- * reads the count, looks for space, reads freeing, then reclaiming, and compares
- * the count under parked_lock. If it has seen neither, and the count is the same,
- * there was nothing that a checkpoint would have freed. If the count is the same,
- * it is in the list that the next counting empties. And either it sees freeing
- * once it is in the list, and asks for a checkpoint, or who sets freeing later
- * sees the list, and does.
+ * W5: a checkpoint sets reclaiming, clears freeing, hands space out, and then, in one
+ * section of parked_lock, counts up store->freed, clears reclaiming and empties the
+ * list to drive it again. A write reads the count, looks for space, and in one
+ * section of parked_lock compares the count, reads freeing, then reclaiming, and is
+ * added to the list. If the count is the same and it has seen neither, no checkpoint
+ * has ended or begun since it looked: there was nothing that one would have freed,
+ * and nothing that one had taken for as long as it ran (copies of nodes). If it has
+ * seen reclaiming, it is in the list that this very checkpoint will empty. And
+ * either it sees freeing once it is in the list, and asks for a checkpoint, or who
+ * sets freeing later sees the list, and does. A checkpoint that fails ends all
+ * waiting, by the state of the store.
  */
 #ifndef SOSNAP_SPACE_WAIT_H
 #define SOSNAP_SPACE_WAIT_H
@@ -47,8 +59,11 @@ u64 sosnap_space_left(struct sosnap_store *store);
 u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water);
 void sosnap_stretch_drain(struct sosnap_store *store);
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed);
+bool sosnap_space_record(struct sosnap_store *store, bool frees);
+bool sosnap_space_drain(struct sosnap_store *store);
 bool sosnap_space_awaited(struct sosnap_store *store);
 void sosnap_space_freed(struct sosnap_store *store);
+void sosnap_space_reclaimed(struct sosnap_store *store);
 void sosnap_space_unpark(struct sosnap_snap *snap);
 
 #endif /* SOSNAP_SPACE_WAIT_H */

@@ -299,7 +299,7 @@ struct sosnap_store {
 	struct shrinker *shrinker;
 	atomic_long_t shrink;		/* bytes of maps it has asked for */
 	int freeing;			/* a checkpoint would free something */
-	int reclaiming;			/* and one that does is under way */
+	int reclaiming;			/* one is under way */
 	atomic64_t soft;		/* blocks in stretches and reservations */
 
 	struct mutex list_lock;		/* snaps, ti */
