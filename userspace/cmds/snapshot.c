@@ -117,11 +117,24 @@ static int finish(const struct pairs *p, bool activate)
 	return r;
 }
 
+/*
+ * The suspend would end writes that wait for space, those of a file system that is
+ * frozen among them: not for a snapshot that there is no space for.
+ */
+static int check_space(const struct sosnap_store *store)
+{
+	if (strcmp(store->st.state, "full"))
+		return 0;
+	sosnap_error("store '%s' has no space left: remove some snapshots or grow it",
+		     store->st.name);
+	return -ENOSPC;
+}
+
 static int make(const struct sosnap_args *a, struct pairs *p, const char (*origin)[SOSNAP_NAME_LEN])
 {
 	struct sosnap_reply_snapshot *snaps;
 	size_t nr;
-	int r = sosnap_store_snapshots(p->store, &snaps, &nr);
+	int r = check_space(p->store) ?: sosnap_store_snapshots(p->store, &snaps, &nr);
 
 	if (r)
 		return r;
