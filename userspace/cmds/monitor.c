@@ -386,8 +386,10 @@ static int watch(struct monitor *m)
 static int monitor(const struct sosnap_args *a)
 {
 	struct monitor m = { .a = a };
-	int r = sosnap_dm_available() ?: read_conf(&m);
+	int r = read_conf(&m) ?: sosnap_dm_available();
 
+	/* in the journal each line has the time at which it was said */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!r && a->opt[OPT_ONCE])
 		look(&m);
 	else if (!r)

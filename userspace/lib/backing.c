@@ -78,10 +78,17 @@ static int grow_lvm(const char *path, u64 size, char *why, size_t bytes)
 	char *bytes_arg = sosnap_printf("%llub", (unsigned long long)size);
 	char *argv[] = { (char *)"lvextend", (char *)"--yes", (char *)"--size", bytes_arg,
 			 (char *)path, NULL };
+	posix_spawn_file_actions_t actions;
 	int status = 0, r;
 	pid_t pid;
 
-	r = -posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	/* libdevmapper's descriptor is open over exec, and lvextend complains of it */
+	r = -posix_spawn_file_actions_init(&actions);
+	if (!r) {
+		r = -posix_spawn_file_actions_addclosefrom_np(&actions, 3) ?:
+		    -posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+		posix_spawn_file_actions_destroy(&actions);
+	}
 	free(bytes_arg);
 	if (r)
 		return fail(why, bytes, r, "cannot run", "lvextend");
