@@ -98,3 +98,24 @@ test_manual_help_has_every_option()
 		prints "$help"
 	done < <(table_options)
 }
+
+# The parser names its settings when it meets another one.
+test_manual_monitor_settings_are_documented()
+{
+	local setting known conf="$here/../../userspace/systemd/monitor.conf"
+
+	printf '[*]\nno_such = 1\n' > wrong.conf
+	"$SOSNAP" monitor --once --config wrong.conf 2> said && fail "a wrong setting is taken"
+	known=$(sed -n 's/.*: there are //p' said)
+	known=$(tr -d , <<< "${known/ and / }")
+	[ "$(wc -w <<< "$known")" -ge 4 ] || fail "settings: $known"
+	for setting in $known; do
+		grep -q "^\.B $setting$" "$here/../../userspace/man/sosnap-monitor.8" || fail "sosnap-monitor(8) lacks $setting"
+		grep -q "^#$setting = " "$conf" || fail "monitor.conf lacks $setting"
+	done
+	# What it shows is right when its marks are taken away.
+	sed 's/^#\([a-z[]\)/\1/' "$conf" > shown.conf
+	[ "$(grep -c '^\[' shown.conf)" = 2 ] || fail "monitor.conf shows no sections"
+	"$SOSNAP" monitor --once --config shown.conf > said 2>&1
+	! grep -q 'shown.conf' said || fail "$(cat said)"
+}
