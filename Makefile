@@ -8,6 +8,8 @@
 # make bench-scale  two CPUs beside one, and beside dm-linear
 # make bench-latency  overwrites during a checkpoint of a million records
 # make demo       many guests from one gold image, in a virtual machine
+# make demo-nbd   a storage host, and guests that boot from it over NBD
+# make tour       all that a host does with snapshots, as its administrator sees it: KERNEL=6.1 (root)
 # make bench      instructions and device operations per I/O, beside dm-linear, dm-snapshot and dm-thin
 # make install    the module for the running kernel, and the tool
 # make deb        Debian packages in build/deb
@@ -28,7 +30,7 @@ build := $(CURDIR)/build
 check := $(build)/check
 
 .PHONY: all modules tool programs setup unit fuzz kernel-tree check check-vm check-debug soak \
-	quick style demo bench bench-scale bench-latency deb check-deb \
+	quick style demo demo-nbd tour bench bench-scale bench-latency deb check-deb \
 	install install-module install-tool clean FORCE
 
 all: modules tool
@@ -83,7 +85,7 @@ check-vm-%: FORCE
 check: setup
 	@rm -rf $(check) && mkdir -p $(check)
 	@start=$$SECONDS; $(MAKE) --no-print-directory all programs && \
-	$(MAKE) --no-print-directory style unit fuzz kernel-tree && \
+	$(MAKE) --no-print-directory -j2 unit fuzz kernel-tree style && \
 	$(MAKE) --no-print-directory check-vm && \
 	echo "make check took $$((SECONDS - start)) s; logs are in build/check" && \
 	scripts/ktap-sum $(check)/*.ktap
@@ -133,6 +135,16 @@ demo:
 	@scripts/setup-packages build demo
 	@$(MAKE) --no-print-directory all
 	@scripts/demo
+
+demo-nbd:
+	@scripts/setup-packages build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo-nbd $(KERNEL:%=--kernel %)
+
+tour:
+	@scripts/setup-packages build tour
+	@$(MAKE) --no-print-directory all
+	@scripts/tour $(KERNEL:%=--kernel %)
 
 install: install-module install-tool
 
