@@ -338,6 +338,16 @@ store_check()
 	return 1
 }
 
+# What a power cut has left: it may have come between the two superblocks.
+crash_check()
+{
+	store_check > "$tmp/crash.out" && return 0
+	grep -qx 'damages: *1' "$tmp/check.out" && grep -qx 'mended by activation: *1' "$tmp/check.out" &&
+		grep -q SUPER_COPY "$tmp/check.out" && return 0
+	cat "$tmp/check.out"
+	return 1
+}
+
 # Everything a case starts with, all at once: setup GOLD STORE [JOURNAL]
 setup()
 {
@@ -434,6 +444,48 @@ settle()
 	sleep 1.2	# the timer that commits what nobody flushes: 1 s
 }
 
+# --- the last blocks -----------------------------------------------------------
+
+# What data may still take.
+left()
+{
+	message low_water 0
+}
+
+# fill_f: snapshot f takes all there is, in f_end blocks of tag 1
+fill_f()
+{
+	f_end=$("$BLK" each $dm/st-f 0 8 8 4000 1 until-full) || die "$f_end"
+}
+
+# leave K: let f take, or give back, until exactly so many are left
+leave()
+{
+	local i now
+
+	for ((i = 0; i < 8; i++)); do
+		now=$(left)
+		[ "$now" != "$1" ] || return 0
+		if [ "$now" -gt "$1" ]; then
+			must "$BLK" each $dm/st-f $((f_end * 8)) 8 8 $((now - $1)) 1
+		else
+			must "$BLK" discard $dm/st-f $(((f_end - $1 + now) * 8)) $((($1 - now) * 8))
+		fi
+		f_end=$((f_end + now - $1))
+		must message checkpoint
+	done
+	die "$1 blocks cannot be left: $(left)"
+}
+
+# All blocks are free, or somebody's.
+adds_up()
+{
+	must message checkpoint
+	[ "$(($(stat_of free_blocks) + $(store_field 4)))" = "$(store_field 5)" ] && return 0
+	echo "$(stat_of free_blocks) free, $(store_field 4) used of $(store_field 5)"
+	return 1
+}
+
 # --- crash -------------------------------------------------------------------
 
 # The store as a power cut at this moment would leave it: copied to device $1
@@ -441,7 +493,7 @@ settle()
 crash_image()
 {
 	must dmsetup suspend --noflush --nolockfs low
-	must dd if="$disk" of="$1" bs=1M count=$(($(sectors_of "$low") / 2048)) \
+	must dd if="$disk" of="$1" bs=1M count=$((($(sectors_of "$low") + 2047) / 2048)) \
 		iflag=direct oflag=direct status=none
 	[ -z "${2:-}" ] || must dd if="$2" of="$3" bs=256K count=1 iflag=direct oflag=direct status=none
 	must dmsetup resume low

@@ -6,6 +6,9 @@
  *	blk each DEV SECTOR COUNT STEP TIMES TAG [flush|dsync|until-full]
  *					TIMES requests of COUNT sectors, STEP apart;
  *					until-full: prints how many found space
+ *	blk discards DEV SECTOR COUNT STEP TIMES [until-full]
+ *					TIMES discards of COUNT sectors, STEP apart;
+ *					until-full: prints how many found space
  *	blk old-or-new DEV SECTOR COUNT TAG
  *					every block is gold or, whole, of that tag
  *	blk check DEV SECTOR COUNT TAG|gold|zero
@@ -86,6 +89,25 @@ static void cmd_each(int argc, char **argv)
 	if (!strcmp(how, "flush") && fdatasync(fd))
 		fail("flush: %s", strerror(errno));
 	if (!strcmp(how, "until-full"))
+		printf("%" PRIu64 "\n", i);
+	close(fd);
+}
+
+static void cmd_discards(int argc, char **argv)
+{
+	uint64_t first = arg(argc, argv, 3), n = arg(argc, argv, 4), step = arg(argc, argv, 5);
+	uint64_t times = arg(argc, argv, 6), i;
+	bool until_full = argc > 7;
+	int fd = dev_open(argv[2], O_RDWR | O_DIRECT);
+
+	for (i = 0; i < times; i++) {
+		int r = dev_discard(fd, first + i * step, n);
+
+		if (r == -ENOSPC && until_full)
+			break;
+		must(r, "discard", first + i * step, n);
+	}
+	if (until_full)
 		printf("%" PRIu64 "\n", i);
 	close(fd);
 }
@@ -246,6 +268,8 @@ int main(int argc, char **argv)
 			  argc > 6);
 	} else if (!strcmp(cmd, "each")) {
 		cmd_each(argc, argv);
+	} else if (!strcmp(cmd, "discards")) {
+		cmd_discards(argc, argv);
 	} else if (!strcmp(cmd, "check") && argc > 5) {
 		cmd_check(argv[2], arg(argc, argv, 3), arg(argc, argv, 4), argv[5]);
 	} else if (!strcmp(cmd, "discard") || !strcmp(cmd, "zeroout")) {
