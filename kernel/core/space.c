@@ -488,7 +488,8 @@ int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u
 {
 	int r = search(sp, want, want, want, blk, len);
 
-	if (r == -ENOSPC && least < want)
+	/* also when a region could not be read: the others may have less than want */
+	if (r && least < want)
 		r = search(sp, want, least, want, blk, len);
 	return r;
 }

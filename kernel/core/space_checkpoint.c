@@ -264,7 +264,8 @@ static int grow(struct sosnap_space *sp)
 	int r = 0;
 	u8 *bits;
 
-	bits = kmalloc(SOSNAP_BITMAP_BYTES, GFP_NOIO);
+	/* a page; a checkpoint that failed for it would end all writes */
+	bits = kmalloc(SOSNAP_BITMAP_BYTES, GFP_NOIO | __GFP_NOFAIL);
 	if (!bits)
 		return -ENOMEM;
 	g->tail_region = last;

@@ -519,6 +519,40 @@ static void growing_beside_a_damaged_bitmap(void **state)
 	env_exit(&e);
 }
 
+/*
+ * While the bitmap of a region cannot be read, the others give what they have, be
+ * it less than wanted; and the region itself, once it can be read again.
+ */
+static void a_bitmap_that_cannot_be_read(void **state)
+{
+	struct env e;
+	u64 blk;
+	u32 len;
+
+	env_init(&e, R + 2 * SOSNAP_MIN_REGION, 1);
+	do_alloc(&e);
+	begin(&e);
+	do_set(&e);
+	end(&e);
+	sosnap_space_exit(&e.sp);
+	io_ram_drop_cache(e.ram);
+	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s), 0);
+	e.ram->fail_at = e.ram->calls + 1;
+	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 3 * SOSNAP_MIN_REGION,
+					    &blk, &len), -EIO);
+	/* it is asked twice: by the search for all, by the one for less */
+	e.ram->fail_at = e.ram->calls + 1;
+	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 1, &blk, &len), 0);
+	assert_true(blk < R && len == 3 * SOSNAP_MIN_REGION);
+	sosnap_space_exit(&e.sp);
+	io_ram_drop_cache(e.ram);
+	memset(io_ram_disk(e.ram, SOSNAP_BITMAP_SLOT), 0x5a, 100);
+	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s), 0);
+	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 1, &blk, &len), 0);
+	assert_true(blk >= R && len < 2 * SOSNAP_MIN_REGION);
+	env_exit(&e);
+}
+
 /* Every summary slot of a device of more than one summary is found again. */
 static void two_summaries(void **state)
 {
@@ -612,6 +646,7 @@ int main(void)
 		cmocka_unit_test(growing_at_borders_of_summaries),
 		cmocka_unit_test(growing_what_cannot_be),
 		cmocka_unit_test(growing_beside_a_damaged_bitmap),
+		cmocka_unit_test(a_bitmap_that_cannot_be_read),
 		cmocka_unit_test(two_summaries),
 		cmocka_unit_test(wrong_calls_are_refused),
 		cmocka_unit_test(wrong_count_on_disk),
