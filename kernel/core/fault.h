@@ -46,7 +46,8 @@
 	X(33, OBJECT_UNUSED,    "cache object is not used by any snapshot") \
 	X(34, NODE_MANY,        "tree has more levels or nodes than possible") \
 	X(35, BLOCK_READ,       "cannot be read") \
-	X(36, JOURNAL_LOST,     "journal lacks a commit that others follow")
+	X(36, JOURNAL_LOST,     "journal lacks a commit that others follow") \
+	X(37, SUPER_WRITE,      "superblock cannot be written")
 
 enum sosnap_fault_what {
 #define X(number, name, text) SOSNAP_FAULT_##name = (number),

@@ -264,8 +264,9 @@ out:
  * A copy that is lost or stale is written first: were the good one torn before
  * that, nothing would be left but a state whose blocks were used again.
  * Context: may sleep; everything it refers to is on stable media already.
- * Return: 0, -ENOMEM or the error of the device. After an error of the second
- * write the new state is in force all the same, after one of the first it may be.
+ * Return: 0, -ENOMEM or the error of the device, with io->fault saying which copy
+ * it was. After an error of the second write the new state is in force all the
+ * same, after one of the first it may be.
  */
 int sosnap_super_write(struct sosnap_io *io, const struct sosnap_super *s)
 {
@@ -281,6 +282,8 @@ int sosnap_super_write(struct sosnap_io *io, const struct sosnap_super *s)
 	for (i = 0, r = 0; i < 2 && !r; i++) {
 		sosnap_super_encode(s, io->uuid, place[i], d);
 		r = io->ops->write(io, place[i], 1, d);
+		if (r)
+			sosnap_fault_set(&io->fault, SOSNAP_FAULT_SUPER_WRITE, place[i], 0);
 	}
 	kfree(d);
 	return r;

@@ -116,6 +116,12 @@ static int open_failed(struct sosnap_store *store, struct dm_target *ti, int r)
 
 	if (r == -EROFS) {
 		ti->error = "store was not closed: activate it without read_only first";
+	} else if (r == -EIO && f->what == SOSNAP_FAULT_SUPER_WRITE) {
+		/*
+		 * One copy would do until it is torn: then the store were lost, not a
+		 * commit. So no state of it is acknowledged that is not in both.
+		 */
+		ti->error = "superblock cannot be written: copy the store to a sound device";
 	} else if (r != -EUCLEAN) {
 		ti->error = r == -EIO ? "store device cannot be read or written" :
 					"store cannot be opened";

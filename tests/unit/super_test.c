@@ -139,6 +139,8 @@ static void read_errors(void **state)
 	}
 	ram->fail_at = ram->calls + 2;
 	assert_int_equal(sosnap_super_write(&ram->io, &s), -EIO);
+	assert_int_equal(ram->io.fault.what, SOSNAP_FAULT_SUPER_WRITE);
+	assert_int_equal(ram->io.fault.blk, SOSNAP_SUPER_BLK0);
 	ram->io.nr_blocks = 0;
 	assert_int_equal(sosnap_super_read(&ram->io, &s), -EIO);
 	ram->io.nr_blocks = BLOCKS;
