@@ -43,6 +43,15 @@ static void unlock(struct sosnap_meta *m)
 		m->host->unlock(m);
 }
 
+/* The same; what damage the step has found is no longer said when others go on. */
+static int unlock_said(struct sosnap_meta *m, int r)
+{
+	if (r == -EUCLEAN)
+		m->io->fault = m->space.io->fault;
+	unlock(m);
+	return r;
+}
+
 static void stray_add(struct sosnap_meta *m, u64 blk, u32 len)
 {
 	if (m->nr_strays == m->max_strays) {
@@ -72,8 +81,7 @@ static int node_alloc(struct sosnap_txn *txn, u64 *blk)
 	r = sosnap_space_alloc(&m->space, 1, 1, blk, &len);
 	if (!r)
 		r = sosnap_space_set(&m->space, *blk, 1);
-	unlock(m);
-	return r;
+	return unlock_said(m, r);
 }
 
 static int clear(struct sosnap_meta *m, u64 blk, u32 len)
@@ -82,8 +90,7 @@ static int clear(struct sosnap_meta *m, u64 blk, u32 len)
 	int r;
 
 	lock(m);
-	r = sosnap_space_clear(&m->space, blk, len, &born);
-	unlock(m);
+	r = unlock_said(m, sosnap_space_clear(&m->space, blk, len, &born));
 	/* made and dropped by the same checkpoint: a node, so one block */
 	if (!r && born)
 		stray_add(m, blk, len);
@@ -135,7 +142,10 @@ int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
 		m->live[i].root = m->super.root[i];
 		m->work[i] = m->live[i];
 	}
-	r = sosnap_space_init(&m->space, io, &m->super);
+	sosnap_io_view(&m->space_io, io);
+	r = sosnap_space_init(&m->space, io->host ? &m->space_io : io, &m->super);
+	if (r == -EUCLEAN)
+		io->fault = m->space.io->fault;
 	if (r)
 		return r;
 	m->have_space = true;
@@ -229,6 +239,20 @@ int sosnap_meta_apply(struct sosnap_meta *m, struct sosnap_batch *batch,
 	return r;
 }
 
+/* The blocks of records that are to be merged are not for nodes any more. */
+static int take_all(struct sosnap_meta *m, const struct sosnap_batch *batch)
+{
+	u32 i;
+	int r = 0;
+
+	lock(m);
+	for (i = 0; i < batch->nr && !r; i++)
+		if (batch->record[i].store != SOSNAP_STORE_ZERO)
+			r = sosnap_space_take(&m->space, batch->record[i].store,
+					      batch->record[i].len);
+	return unlock_said(m, r);
+}
+
 struct replay {
 	struct sosnap_meta *m;
 	struct sosnap_batch *batch;
@@ -259,17 +283,12 @@ static int replay_commit(void *ctx, u64 __always_unused seq,
 int sosnap_meta_replay(struct sosnap_meta *m, struct sosnap_batch *batch, u64 *commits)
 {
 	struct replay rp = { .m = m, .batch = batch };
-	u32 i;
 	int r;
 
 	r = sosnap_journal_scan(m->io, &m->super, &m->journal, replay_commit, &rp);
 	*commits = rp.commits;
-	lock(m);
-	for (i = 0; i < batch->nr && !r; i++)
-		if (batch->record[i].store != SOSNAP_STORE_ZERO)
-			r = sosnap_space_take(&m->space, batch->record[i].store,
-					      batch->record[i].len);
-	unlock(m);
+	if (!r)
+		r = take_all(m, batch);
 	/* a commit that was torn here may turn up whole later: pass its number over */
 	m->journal.seq++;
 	return r;
@@ -395,8 +414,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 	if (!r && store != SOSNAP_STORE_ZERO) {
 		m->delta += len;
 		lock(m);
-		r = sosnap_space_set(&m->space, store, len);
-		unlock(m);
+		r = unlock_said(m, sosnap_space_set(&m->space, store, len));
 	}
 	cond_resched();
 	return r;
@@ -475,8 +493,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	lock(m);
 	nodes = min(nodes, s->nr_blocks);
 	s->node_blocks = nodes;	/* the reserve is computed from it under this lock */
-	r = sosnap_space_write(&m->space);
-	unlock(m);
+	r = unlock_said(m, sosnap_space_write(&m->space));
 	if (!r)
 		r = m->io->ops->flush(m->io);
 	if (!r)

@@ -60,6 +60,8 @@ struct sosnap_stray {
 
 /**
  * struct sosnap_meta - see above
+ * @io:       the device, with the fault of who holds the meta lock
+ * @space_io: a view of it, with the fault of who holds the space lock
  * @live:     the trees of the last complete checkpoint, for lookups
  * @work:     the trees the checkpoint under way is making
  * @object:   entry whose block count is being added up, see checkpoint
@@ -69,6 +71,7 @@ struct sosnap_stray {
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
+	struct sosnap_io space_io;
 	const struct sosnap_meta_host *host;
 	struct sosnap_super super;
 	struct sosnap_tree live[SOSNAP_NR_TREES];
@@ -108,6 +111,22 @@ u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records);
 static inline const struct sosnap_tree *sosnap_meta_live(const struct sosnap_meta *m, u32 id)
 {
 	return &m->live[id - 1];
+}
+
+/**
+ * sosnap_meta_view() - the trees of the last complete checkpoint, for one lookup
+ * @m:  the metadata
+ * @id: enum sosnap_tree_id
+ * @t:  filled: the tree, on @io
+ * @io: filled: the device, with a fault of the lookup's own
+ * Context: nothing is published while @t is in use.
+ */
+static inline void sosnap_meta_view(const struct sosnap_meta *m, u32 id, struct sosnap_tree *t,
+				    struct sosnap_io *io)
+{
+	sosnap_io_view(io, m->io);
+	*t = *sosnap_meta_live(m, id);
+	t->io = io;
 }
 
 #endif /* SOSNAP_META_H */

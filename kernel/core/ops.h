@@ -70,13 +70,33 @@ struct sosnap_io_ops {
  * @nr_blocks: size of the device; no block at or beyond it is ever asked for
  * @uuid:      of the store, compared with every metadata block
  * @fault:     what the last verifier that failed has found
+ * @host:      for the host, the same in every view; NULL: the host knows no views
  */
 struct sosnap_io {
 	const struct sosnap_io_ops *ops;
 	u64 nr_blocks;
 	u8 uuid[16];
 	struct sosnap_fault fault;
+	void *host;
 };
+
+/**
+ * sosnap_io_view() - the same device, with a fault of its own
+ * @view: to fill
+ * @io:   the device
+ *
+ * Who runs beside others (a lookup, the allocator) uses a view: else what one
+ * has found were told as the other's.
+ * Context: any. The size is that of now.
+ */
+static inline void sosnap_io_view(struct sosnap_io *view, const struct sosnap_io *io)
+{
+	view->ops = io->ops;
+	view->nr_blocks = READ_ONCE(io->nr_blocks);
+	memcpy(view->uuid, io->uuid, sizeof(view->uuid));
+	memset(&view->fault, 0, sizeof(view->fault));
+	view->host = io->host;
+}
 
 /**
  * sosnap_seal() - fill in the checksum of a metadata block before it is written

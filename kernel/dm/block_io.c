@@ -9,7 +9,7 @@
 
 static struct sosnap_store *store_of(struct sosnap_io *io)
 {
-	return container_of(io, struct sosnap_store, io);
+	return io->host;
 }
 
 static void buffer_new(struct dm_buffer *b)
@@ -34,12 +34,23 @@ static int fill(struct sosnap_buf *buf, u64 blk, void *data, struct dm_buffer *b
 	return 0;
 }
 
+/* Say which block it was: what is done about the error does not. */
+static int failed(struct sosnap_io *io, int r, const char *what, u64 blk)
+{
+	struct sosnap_store *store = store_of(io);
+
+	DMERR_LIMIT("%s: %s of block %llu of %pg failed: error=%d", dm_device_name(store->md),
+		    what, blk, store->bdev, r);
+	return r;
+}
+
 static int op_get(struct sosnap_io *io, u64 blk, struct sosnap_buf *buf)
 {
 	struct dm_buffer *b;
 	void *data = dm_bufio_read(store_of(io)->bufio, blk, &b);
+	int r = fill(buf, blk, data, b);
 
-	return fill(buf, blk, data, b);
+	return r ? failed(io, r, "read", blk) : 0;
 }
 
 static int op_create(struct sosnap_io *io, u64 blk, struct sosnap_buf *buf)
@@ -74,10 +85,19 @@ static void op_forget(struct sosnap_io *io, u64 blk)
 	dm_bufio_forget(store_of(io)->bufio, blk);
 }
 
-/* dm_bufio_write_dirty_buffers() ends with a flush of the device. */
+/*
+ * dm_bufio_write_dirty_buffers() ends with a flush of the device, and says no more
+ * than that something has failed.
+ */
 static int op_flush(struct sosnap_io *io)
 {
-	return dm_bufio_write_dirty_buffers(store_of(io)->bufio);
+	struct sosnap_store *store = store_of(io);
+	int r = dm_bufio_write_dirty_buffers(store->bufio);
+
+	if (r)
+		DMERR_LIMIT("%s: writing or flushing metadata on %pg failed: error=%d",
+			    dm_device_name(store->md), store->bdev, r);
+	return r;
 }
 
 /**
@@ -136,19 +156,21 @@ int sosnap_sync_bio(struct sosnap_store *store, struct block_device *bdev, blk_o
 static int op_read(struct sosnap_io *io, u64 blk, u32 nr, void *data)
 {
 	struct sosnap_store *store = store_of(io);
+	int r = sosnap_sync_io(store, store->bdev, REQ_OP_READ | REQ_META,
+			       blk * SOSNAP_BLOCK_SECTORS, nr * SOSNAP_BLOCK_SECTORS, data);
 
-	return sosnap_sync_io(store, store->bdev, REQ_OP_READ | REQ_META,
-			      blk * SOSNAP_BLOCK_SECTORS, nr * SOSNAP_BLOCK_SECTORS, data);
+	return r ? failed(io, r, "read", blk) : 0;
 }
 
 static int op_write(struct sosnap_io *io, u64 blk, u32 nr, const void *data)
 {
 	struct sosnap_store *store = store_of(io);
+	int r = sosnap_sync_io(store, store->bdev,
+			       REQ_OP_WRITE | REQ_META | REQ_PREFLUSH | REQ_FUA,
+			       blk * SOSNAP_BLOCK_SECTORS, nr * SOSNAP_BLOCK_SECTORS,
+			       (void *)data);
 
-	return sosnap_sync_io(store, store->bdev,
-			      REQ_OP_WRITE | REQ_META | REQ_PREFLUSH | REQ_FUA,
-			      blk * SOSNAP_BLOCK_SECTORS, nr * SOSNAP_BLOCK_SECTORS,
-			      (void *)data);
+	return r ? failed(io, r, "write", blk) : 0;
 }
 
 static const struct sosnap_io_ops block_io_ops = {
@@ -173,6 +195,7 @@ int sosnap_block_io_init(struct sosnap_store *store)
 	int r;
 
 	store->io.ops = &block_io_ops;
+	store->io.host = store;
 	store->io.nr_blocks = bdev_nr_sectors(store->bdev) / SOSNAP_BLOCK_SECTORS;
 	store->dm_io = dm_io_client_create();
 	if (IS_ERR(store->dm_io)) {

@@ -32,7 +32,7 @@ static void fence(struct sosnap_meta *m, u32 object)
 	list_for_each_entry(snap, &store->snaps, list)
 		for (i = 0; i < snap->nr_chain; i++)
 			if (snap->chain[i] == object)
-				sosnap_snap_fence(snap);
+				sosnap_snap_fence(snap, &store->io.fault);
 	mutex_unlock(&store->list_lock);
 }
 

@@ -584,6 +584,7 @@ static int grow(struct call *c)
 		mutex_lock(&store->space_lock);
 		/* nobody asks for a block behind the old end before it is given out */
 		WRITE_ONCE(store->io.nr_blocks, device);
+		m->space_io.nr_blocks = device;
 		r = sosnap_space_grow(&m->space, blocks);
 		mutex_unlock(&store->space_lock);
 		if (r)

@@ -87,6 +87,8 @@ int sosnap_resize_cut(struct sosnap_store *store, u32 id, u64 sectors)
 {
 	u64 at = blocks(sectors), from;
 	struct sosnap_extent e;
+	struct sosnap_tree t;
+	struct sosnap_io io;
 	bool any = false;
 	u32 object;
 	int r = 0;
@@ -98,8 +100,8 @@ int sosnap_resize_cut(struct sosnap_store *store, u32 id, u64 sectors)
 		if (!object)
 			return -ENOENT;
 		down_read(&store->root_sem);
-		r = sosnap_extent_find(sosnap_meta_live(&store->meta, SOSNAP_TREE_EXTENT), object,
-				       at, &e);
+		sosnap_meta_view(&store->meta, SOSNAP_TREE_EXTENT, &t, &io);
+		r = sosnap_extent_find(&t, object, at, &e);
 		up_read(&store->root_sem);
 		if (r)
 			break;

@@ -34,19 +34,18 @@ bool __sosnap_snap_active(struct sosnap_store *store, u32 id)
 
 /**
  * sosnap_snap_fence() - part of a snapshot's metadata cannot be read
- * @snap: takes no more writes, so that nothing gets worse; what can be read of
- *        it is read on. io.fault of the store says why
+ * @snap:  takes no more writes, so that nothing gets worse; what can be read of
+ *         it is read on
+ * @fault: what was found
  * Context: any that may log.
  */
-void sosnap_snap_fence(struct sosnap_snap *snap)
+void sosnap_snap_fence(struct sosnap_snap *snap, const struct sosnap_fault *fault)
 {
-	struct sosnap_fault *f = &snap->store->io.fault;
-
 	if (xchg(&snap->fenced, true))
 		return;
 	DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
-	      snap->store->meta.super.name, snap->id, f->blk, sosnap_fault_text(f->what),
-	      sosnap_fault_name(f->what));
+	      snap->store->meta.super.name, snap->id, fault->blk,
+	      sosnap_fault_text(fault->what), sosnap_fault_name(fault->what));
 	schedule_work(&snap->store->event);
 }
 
@@ -184,6 +183,7 @@ static void follow(struct sosnap_snap *snap, u32 object)
 	struct sosnap_store *store = snap->store;
 	struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_OBJECT,
 						    object);
+	const struct sosnap_fault fault = { .what = SOSNAP_FAULT_OBJECT_PARENT };
 	bool frozen = e && le32_to_cpu(e->item.object.parent) == snap->object;
 
 	mutex_lock(&snap->load_lock);
@@ -196,7 +196,7 @@ static void follow(struct sosnap_snap *snap, u32 object)
 	spin_unlock_irq(&store->log_lock);
 	snap->gen++;
 	if (chain_make(snap))
-		sosnap_snap_fence(snap);
+		sosnap_snap_fence(snap, &fault);
 	mutex_unlock(&snap->load_lock);
 }
 

@@ -19,7 +19,7 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 const char *sosnap_snap_state(const struct sosnap_snap *snap);
 void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int maxlen);
 struct sosnap_store *sosnap_store_of_target(struct dm_target *ti);
-void sosnap_snap_fence(struct sosnap_snap *snap);
+void sosnap_snap_fence(struct sosnap_snap *snap, const struct sosnap_fault *fault);
 void __sosnap_snap_shorten(struct sosnap_store *store);
 void sosnap_snap_follow(struct sosnap_store *store);
 int sosnap_snap_hold(struct sosnap_store *store, u32 id, bool freeze, bool *merged);

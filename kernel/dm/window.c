@@ -545,20 +545,26 @@ static void fill_around(struct sosnap_snap *snap, const struct sosnap_tree *t, u
 	sosnap_slots_fill(&snap->map, first, index, gold);
 }
 
-/* Load under load_lock, with the trees held still until the window is in. */
-static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window *w)
+/*
+ * Load under load_lock, with the trees held still until the window is in. Loads of
+ * other snapshots run beside it: fault is what this one has found.
+ */
+static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window *w,
+		       struct sosnap_fault *fault)
 {
 	struct sosnap_store *store = snap->store;
-	const struct sosnap_tree *t = sosnap_meta_live(&store->meta, SOSNAP_TREE_EXTENT);
+	struct sosnap_tree t;
+	struct sosnap_io io;
 	u64 known = 0, held = 0, own = 0, zero = 0, next = SOSNAP_MAX_BLK;
 	u32 i;
 	int r = 0;
 
 	down_read(&store->root_sem);
+	sosnap_meta_view(&store->meta, SOSNAP_TREE_EXTENT, &t, &io);
 	known = zeroed(snap, index);
 	zero = known;
 	for (i = 0; i < snap->nr_chain && !r; i++) {
-		r = load_object(snap, t, snap->chain[i], index, &known, &held, &zero, &next);
+		r = load_object(snap, &t, snap->chain[i], index, &known, &held, &zero, &next);
 		if (!i)
 			own = held;
 	}
@@ -566,8 +572,9 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
 		r = insert_window(snap, index, held, own, zero, w);
 	else
 		sosnap_window_free(snap, w);
+	*fault = io.fault;
 	if (!r)
-		fill_around(snap, t, index, next);
+		fill_around(snap, &t, index, next);
 	up_read(&store->root_sem);
 	return r;
 }
@@ -583,6 +590,7 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
  */
 int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 {
+	struct sosnap_fault fault = { };
 	struct sosnap_window *w;
 	int r = 0;
 
@@ -590,12 +598,12 @@ int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 	w = window_alloc(snap, index, true);
 	mutex_lock(&snap->load_lock);
 	if (!sosnap_slots_load(&snap->map, index))
-		r = load_locked(snap, index, w);
+		r = load_locked(snap, index, w, &fault);
 	else
 		sosnap_window_free(snap, w);
 	mutex_unlock(&snap->load_lock);
 	if (r == -EUCLEAN)
-		sosnap_snap_fence(snap);
+		sosnap_snap_fence(snap, &fault);
 	return r == -EUCLEAN ? -EIO : r;
 }
 
