@@ -89,7 +89,7 @@ ok "nor is c" "$BLK" check $dm/st-c 0 8 2
 mark_log
 not_ok "b cannot be read where the damage is" dd if=$dm/st-b of=/dev/null bs=1M iflag=direct status=none
 same "b is fenced" fenced "$(snap_field b 1)"
-ok "the kernel log names it" log_has "snapshot 2 fenced"
+ok "the kernel log names it, and why" log_has "snapshot 2 fenced: block $leaf has a wrong checksum"
 same "b is not written" EIO "$("$BLK" errno write $dm/st-b 0 8)"
 same "a is not fenced" "rw rw" "$(snap_field a 1) $(snap_field c 1)"
 ok "a is written" "$BLK" write $dm/st-a 8 8 5

@@ -8,68 +8,10 @@
 # go on. When the device has healed and the store is activated again, nothing that
 # a flush acknowledged is lost, and no block has leaked.
 #
-# Each device lies on a dm device whose table is replaced under I/O: linear, with
-# a hole (dm-error), or failing writes (dm-flakey).
+# Where metadata is concerned: 305.
 . "$(dirname "$0")/lib.sh"
 needs
-modprobe -q dm-flakey
-dmsetup targets | grep -q '^flakey ' || skip "this kernel has no dm-flakey"
-
-# --- devices that can be made to fail -------------------------------------------
-
-swap() # NAME TABLE
-{
-	must dmsetup suspend --noflush --nolockfs "$1"
-	must dmsetup load "$1" --table "$2"
-	must dmsetup resume "$1"
-}
-
-# A hole of COUNT sectors at FIRST, in device $1 of $2 sectors over $3.
-hole() # NAME SIZE BELOW FIRST COUNT
-{
-	local end=$(($4 + $5))
-
-	swap "$1" "$([ "$4" = 0 ] || echo "0 $4 linear $3 0"
-		echo "$4 $5 error"
-		[ "$end" = "$2" ] || echo "$end $(($2 - end)) linear $3 $end")"
-}
-
-heal()
-{
-	swap low "0 $size linear $disk 0"
-}
-
-fail_all()
-{
-	swap low "0 $size error"
-}
-
-fail_writes()
-{
-	swap low "0 $size flakey $disk 0 0 60 1 error_writes"
-}
-
-fail_blocks() # FIRST COUNT, in blocks of the store
-{
-	hole low "$size" "$disk" "$(($1 * 8))" "$(($2 * 8))"
-}
-
-events()
-{
-	dmsetup info -c --noheadings -o events st | tr -d ' '
-}
-
-# Waits for more events than $1, and prints whether there were.
-event_since()
-{
-	local i
-
-	for ((i = 0; i < 50; i++)); do
-		[ "$(events)" = "$1" ] || { echo yes; return; }
-		sleep 0.1
-	done
-	echo no
-}
+. "$(dirname "$0")/faults.sh"
 
 idle()
 {
@@ -92,7 +34,7 @@ done
 
 gold_hole() # FIRST COUNT
 {
-	hole gold "$gold_sectors" "$plain_gold" "$1" "$2"
+	swap gold "$(echo "$1 $2" | holes "$gold_sectors" "$plain_gold")"
 }
 
 gold_heal()
@@ -109,7 +51,7 @@ gold_heal
 snap_up a b
 must "$BLK" write $dm/st-a 800 512 1 dsync
 must "$BLK" each $dm/st-b 0 8 16 500 2 flush
-idle
+must message checkpoint
 gold_hole 8000 8
 same "a read of what cannot be read" EIO "$("$BLK" errno read $dm/st-a 8000 8)"
 same "in a longer read" EIO "$("$BLK" errno read $dm/st-a 7936 128)"
@@ -163,12 +105,6 @@ ok "nothing has changed" "$BLK" check $dm/st-a 800 512 1
 # trees: what is in the cache is gone with the next activation
 store_down
 store_up
-snap_up a b
-ok "a block of a tree is read" "$BLK" check $dm/st-a 800 8 1
-must dmsetup remove st-a
-must dmsetup remove st-b
-store_down
-store_up
 snap_up a
 fail_all
 same "a map that cannot be loaded" EIO "$("$BLK" errno read $dm/st-a 800 8)"
@@ -181,16 +117,13 @@ same "nor has the store failed" rw "$(store_field 1)"
 # --- activation --------------------------------------------------------------------
 
 store_down
-cannot_activate() # TEXT
-{
-	refused "activation with $1" "cannot be read or written" \
-		dmsetup create st --table "0 $size sosnap-store $low"
-}
 fail_all
 cannot_activate "a device that fails"
 for blk in 0 256; do
 	fail_blocks $blk 1
-	cannot_activate "a superblock that cannot be written ($blk)"
+	cannot_activate "a superblock that cannot be written ($blk)" \
+		"superblock cannot be written: copy the store to a sound device"
+	ok "... the kernel log names block and device" log_has "write of block $blk of"
 	store_up read_only
 	same "one that cannot be read is as good as lost ($blk)" ro "$(store_field 1)"
 	store_down
@@ -218,26 +151,13 @@ fresh_spot()
 # up_again TEXT: the device has healed; what was durable is there
 up_again()
 {
+	ok "$1: the state on disk is whole" store_check
 	store_up
 	snap_up a b
 	ok "$1: what was durable is there" "$BLK" check $dm/st-a 800 512 1
 	ok "$1: of the other snapshot, too" "$BLK" check $dm/st-b 480 8 2
 	ok "$1: what failed is old or new" old_or_new a $((spot / 8)) 64 7
 	ok "$1: the store is used again" "$BLK" write $dm/st-a 9600 8 8 dsync
-	store_down
-	ok "$1: the store is clean" store_check
-	store_up
-	snap_up a b
-}
-
-# has_failed TEXT EVENTS
-has_failed()
-{
-	same "$1: the store says so" failed "$(store_field 1)"
-	same "$1: with an event" yes "$(event_since "$2")"
-	ok "$1: reads go on" "$BLK" check $dm/st-b 0 8 2
-	same "$1: writes do not" EIO "$("$BLK" errno write $dm/st-b 8 8)"
-	refused "$1: nor messages" "read-only or has failed" message create x g 8
 }
 
 # after_failure TEXT: let go of it while the device still fails, and come back
@@ -255,7 +175,7 @@ fresh_spot
 must "$BLK" write $dm/st-a $spot 512 7
 fail_writes
 same "a flush that cannot be written" EIO "$("$BLK" errno flush $dm/st-a 0 0)"
-has_failed "failed flush" "$before"
+has_failed "failed flush" "$before" b 0 8 2
 store_down
 # what is in the journal has to be merged, and cannot
 ok "failed flush: with writes failing" eval \
@@ -270,13 +190,13 @@ fail_blocks 257 256
 not_ok "a FUA write whose commit fails" "$BLK" write $dm/st-a $spot 64 7 dsync
 said=$(< "$tmp/ok.out")
 ok "with an I/O error" grep -q "Input/output error" <<< "$said"
-has_failed "failed FUA write" "$before"
+has_failed "failed FUA write" "$before" b 0 8 2
 after_failure "failed FUA write"
 
 before=$(events)
 fail_blocks 257 256
 refused "a message whose commit fails" "not written down" message create y g 8
-has_failed "failed message" "$before"
+has_failed "failed message" "$before" b 0 8 2
 after_failure "failed message"
 ok "failed message: the store knows the name or not" eval "message show y || message create y g 8"
 must message remove y

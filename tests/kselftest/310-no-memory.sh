@@ -33,13 +33,15 @@ echo N > $debugfs/fail_page_alloc/ignore-gfp-highmem
 echo 0 > $debugfs/fail_page_alloc/min-order
 trap 'fault_set probability 0; cleanup' EXIT
 
-# each TEXT UNDO CALL...: every allocation of the call fails once
+# each [-a] TEXT UNDO CALL...: every allocation of the call fails once
 each()
 {
-	local text=$1 faults
+	local text faults always=()
 
+	[ "$1" != -a ] || { always=(-a); shift; }
+	text=$1
 	shift
-	ok "$text" "$NOMEM" "$@"
+	ok "$text" "$NOMEM" "${always[@]}" "$@"
 	faults=$(< "$tmp/ok.out")
 	echo "# faults, of which it survived, errors: $faults"
 	at_least "... with faults" 1 "${faults%% *}"
@@ -57,6 +59,11 @@ no_leaks()
 	echo scan > $leaks
 	cat $leaks > "$tmp/leaks"
 	echo "# $(grep -c '^unreferenced' "$tmp/leaks") unreferenced objects, ours or not"
+	# whose they are: who made them, from the allocator outwards
+	awk '/^unreferenced/ { if (t != "") print t; t = "#"; n = 0 }
+		/^ *comm/ { t = t " " $2 }
+		/\+0x/ && n++ < 8 { f = $0; sub(/\+0x.*/, "", f); sub(/.*[] ]/, "", f); t = t " " f }
+		END { if (t != "") print t }' "$tmp/leaks" | sort | uniq -c
 	not_ok "$1: nothing of ours has leaked" grep -qE 'sosnap|0xffffffffa0' "$tmp/leaks" ||
 		head -n 100 "$tmp/leaks"
 	echo clear > $leaks
@@ -77,7 +84,7 @@ fi
 setup 8M 12M
 size=$(sectors_of "$low")
 for name in a b; do
-	snap_new "$name" 65536 > /dev/null
+	snap_new "$name" 1048576 > /dev/null
 	snap_up "$name"
 	must "$BLK" each "$dm/st-$name" 0 8 16 200 1 dsync
 	must "$BLK" each "$dm/st-$name" 8 8 1024 20 2 flush
@@ -90,14 +97,14 @@ crash_to "$image"
 spare=$(new_loop 12M)
 must dd if="$image" of="$spare" bs=1M count=12 oflag=direct status=none
 must dmsetup create st --notable
-each "activating a store that was not closed" \
+each -a "activating a store that was not closed" \
 	"dmsetup clear st && dd if=$spare of=$image bs=1M count=12 oflag=direct status=none" \
 	table st "$size" sosnap-store "$low"
 must dmsetup remove st
 store_up low_water 100
 must dmsetup create st-a --notable
 table=$(snap_table a)
-each "activating a snapshot" "dmsetup clear st-a" \
+each -a "activating a snapshot" "dmsetup clear st-a" \
 	table st-a "$(echo "$table" | cut -d' ' -f2)" sosnap "$(echo "$table" | cut -d' ' -f4-)"
 must dmsetup remove st-a
 snap_up a
@@ -114,6 +121,18 @@ each "remove" "$msg create x g 8" message st "remove x"
 message create x g 8 2> /dev/null
 each "rename" "$msg rename y x" message st "rename x y"
 each "set" "$msg set x auto 1" message st "set x auto 0"
+each "snapshot" "$msg remove y" message st "snapshot x y"
+must message create y g 8
+each "rollback" true message st "rollback x y"
+each "refresh" true message st "refresh x"
+must message remove y
+each "resize" "$msg resize x 8" message st "resize x 65536"
+cat > "$tmp/larger" <<- END
+	sectors=\$((\$(blockdev --getsz $low) + 2048))
+	dmsetup load low --table "0 \$sectors linear $disk 0" && dmsetup resume low
+END
+must bash "$tmp/larger"
+each "grow" "bash $tmp/larger" message st grow
 each "gold_add" "$msg gold_remove h" message st "gold_add h 8 00000000 -"
 must message gold_add h 8 00000000 -
 each "gold_remove" "$msg gold_add h 8 00000000 -" message st "gold_remove h"
@@ -124,6 +143,20 @@ write="$BLK each $dm/st-a 1600 8 24 4 3"
 each "commit" "$write" message st commit
 each "checkpoint" "$write; $BLK discard $dm/st-a 1600 64" message st checkpoint
 each "drop_maps" true message st drop_maps
+# each time there is a snapshot to be removed, and one to be merged into another
+cat > "$tmp/removed" <<- END
+	set -e
+	$msg create v g 65536
+	dmsetup create st-v --table "0 65536 sosnap $dm/st \$($msg show v | cut -d' ' -f1) $gold"
+	$BLK each $dm/st-v 0 8 16 40 7
+	dmsetup remove st-v
+	$msg snapshot v w
+	$msg remove v
+END
+must bash "$tmp/removed"
+each -a "checkpoint with a removal and a merge" \
+	"$msg checkpoint && $msg remove w && bash $tmp/removed" message st checkpoint
+must message remove w
 
 # --- suspending, reading, writing ----------------------------------------------------
 
@@ -138,6 +171,10 @@ each "a first write" true write $dm/st-a 24576 8 512
 each "a write of part of a block" true write $dm/st-a 24593 1 512
 each "of more than a window" true write $dm/st-a 32768 768 1024
 each "an overwrite" true write $dm/st-a 0 8 0
+each "a first write with FUA" true dsync $dm/st-a 40960 8 24
+each "a discard" true discard $dm/st-a 32768 16 24
+each "a discard of part of a block" true discard $dm/st-a 49153 1 16
+each "of much that is not loaded" true discard $dm/st-a 262144 1024 1024
 each "a read of many blocks" true read $dm/st-a 0 128 0
 must message drop_maps
 snap_up b
@@ -159,12 +196,20 @@ fi
 store_up
 snap_new m
 snap_up m
+# what is to be removed, and merged into what was made of it
+for ((i = 1; i <= 8; i++)); do
+	snap_new "r$i" 65536 > /dev/null
+	snap_up "r$i"
+	must "$BLK" each "$dm/st-r$i" 0 8 16 60 "$i"
+	snap_down "r$i"
+	[ $((i % 2)) = 0 ] || must message snapshot "r$i" "s$i"
+done
 text=$(cat /sys/module/dm_sosnap/sections/.text)
 bytes=$(awk '$1 == "dm_sosnap" { print $2 }' /proc/modules)
 fault_set require-start "$text"
 fault_set require-end "$(printf '0x%x' $((text + bytes)))"
 fault_set stacktrace-depth 32
-fault_set times -1
+fault_set times 1000000
 fault_set probability 10
 (
 	n=0
@@ -174,6 +219,8 @@ fault_set probability 10
 		message drop_maps
 		message create "x$n" g 8
 		message remove "x$((n - 1))"
+		[ "$n" -gt 8 ] || message remove "r$n"
+		message commit
 	done
 ) > /dev/null 2>&1 &
 stress=$!
@@ -185,12 +232,25 @@ wait "$stress" 2> /dev/null
 same "the store has not failed" rw "$(store_field 1)"
 ok "a checkpoint goes through" message checkpoint
 fault_set probability 0
+at_least "faults" 100 $((1000000 - $(< $debugfs/failslab/times)))
+echo "# and of pages: $((1000000 - $(< $debugfs/fail_page_alloc/times)))"
+fault_set times -1
+for ((i = 1; i <= 8; i++)); do
+	! message show "r$i" > /dev/null 2>&1 || must message remove "r$i"
+done
 must message drop_maps
 ok "everything is as the model says" "$MODEL" verify $dm/st-m --model "$tmp/m"
 for name in $(message list snapshot | awk '$2 ~ /^x/ { print $2 }'); do
 	must message remove "$name"
 done
 ok "removals end" wait_removed
+for ((i = 1; i <= 8; i += 2)); do
+	snap_up "s$i"
+	ok "what r$i was is all there" "$BLK" check "$dm/st-s$i" $((59 * 16)) 8 "$i"
+	same "and is s$i's alone" "60 0" "$(snap_field "s$i" 4) $(message show "s$i" | cut -d' ' -f12)"
+	snap_down "s$i"
+done
 store_down
+ok "the store is clean" store_check
 no_leaks "workers"
 finish

@@ -2,16 +2,18 @@
 /*
  * nomem - one system call, over and over, each time with another allocation failing.
  *
- *	nomem UNDO module FILE			load a module
- *	nomem UNDO table NAME SECTORS TARGET ARGS	load a table into a dm device
- *	nomem UNDO message NAME MESSAGE		send a message to a dm device
- *	nomem UNDO suspend|resume NAME
- *	nomem UNDO read|write DEV SECTOR COUNT STEP	the next time STEP further on
+ *	nomem [-a] UNDO module FILE		load a module
+ *	nomem [-a] UNDO table NAME SECTORS TARGET ARGS	load a table into a dm device
+ *	nomem [-a] UNDO message NAME MESSAGE	send a message to a dm device
+ *	nomem [-a] UNDO suspend|resume NAME
+ *	nomem [-a] UNDO read|write|dsync|discard DEV SECTOR COUNT STEP
+ *						the next time STEP further on
  *
  * The kernel's /proc/thread-self/fail-nth makes the first allocation of the call
  * fail, then the second, and so on, until a run gets by without one. That run
  * has to succeed; the others may do either. UNDO is a shell command that is run
- * after each call that has succeeded.
+ * after each call that has succeeded; with -a after each: what a call that fails has
+ * done half-way would spare the next one the allocations that come first.
  *
  * Prints "<faults> <calls that succeeded all the same> <errors>". Exit status: 0,
  * 1 with the reason on stderr, 4 when the kernel has no fault injection.
@@ -20,6 +22,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/dm-ioctl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,9 +113,21 @@ static int once(struct job *j)
 	if (!strcmp(a[0], "resume"))
 		return dm(DM_DEV_SUSPEND, a[1], 0, &j->c, 0);
 	bytes = number(a[3]) * SECTOR;
+	if (!strcmp(a[0], "discard")) {
+		uint64_t range[2] = { j->sector * SECTOR, bytes };
+
+		return ioctl(j->fd, BLKDISCARD, range);
+	}
 	if (!strcmp(a[0], "read"))
 		return pread(j->fd, j->buf, bytes, j->sector * SECTOR) == (ssize_t)bytes ? 0 : -1;
 	return pwrite(j->fd, j->buf, bytes, j->sector * SECTOR) == (ssize_t)bytes ? 0 : -1;
+}
+
+/* Reading and writing: five words, and each time at another place. */
+static bool moves(char **a)
+{
+	return !strcmp(a[0], "read") || !strcmp(a[0], "write") || !strcmp(a[0], "dsync") ||
+	       !strcmp(a[0], "discard");
 }
 
 static void open_all(struct job *j)
@@ -122,8 +137,8 @@ static void open_all(struct job *j)
 	j->fd = -1;
 	if (!strcmp(a[0], "module")) {
 		j->fd = fd_of(a[1], O_RDONLY);
-	} else if (!strcmp(a[0], "read") || !strcmp(a[0], "write")) {
-		j->fd = fd_of(a[1], O_RDWR | O_DIRECT);
+	} else if (moves(a)) {
+		j->fd = fd_of(a[1], O_RDWR | O_DIRECT | (!strcmp(a[0], "dsync") ? O_DSYNC : 0));
 		j->sector = number(a[2]);
 		j->buf = dev_buffer(number(a[3]) * SECTOR);
 		memset(j->buf, 0x5a, number(a[3]) * SECTOR);
@@ -158,13 +173,18 @@ int main(int argc, char **argv)
 		int args;
 	} kinds[] = {
 		{ "module", 2 }, { "table", 5 }, { "message", 3 }, { "suspend", 2 },
-		{ "resume", 2 }, { "read", 5 }, { "write", 5 },
+		{ "resume", 2 }, { "read", 5 }, { "write", 5 }, { "dsync", 5 },
+		{ "discard", 5 },
 	};
+	bool always = argc > 1 && !strcmp(argv[1], "-a");
 	unsigned int n, ok = 0, seen[256] = { 0 };
-	struct job j = { .argv = argv + 2 };
+	struct job j = { 0 };
 	bool known = false, hit = true;
 	int nth, error;
 
+	argv += always;
+	argc -= always;
+	j.argv = argv + 2;
 	for (n = 0; argc > 2 && n < sizeof(kinds) / sizeof(kinds[0]); n++)
 		known |= !strcmp(argv[2], kinds[n].name) && argc == kinds[n].args + 2;
 	if (!known)
@@ -176,14 +196,12 @@ int main(int argc, char **argv)
 	for (n = 1; n < MOST; n++) {
 		error = with_fault(&j, nth, n, &hit);
 		seen[error & 255]++;
-		if (!error) {
-			ok += hit;
-			if (system(argv[1]))
-				fail("fault %u: %s has failed", n, argv[1]);
-		}
+		ok += !error && hit;
+		if ((!error || always) && system(argv[1]))
+			fail("fault %u: %s has failed", n, argv[1]);
 		if (!hit)
 			break;
-		if ((!strcmp(argv[2], "read") || !strcmp(argv[2], "write")))
+		if (moves(argv + 2))
 			j.sector += number(argv[6]);
 	}
 	if (hit)
