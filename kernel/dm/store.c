@@ -122,6 +122,8 @@ static int open_failed(struct sosnap_store *store, struct dm_target *ti, int r)
 		 * commit. So no state of it is acknowledged that is not in both.
 		 */
 		ti->error = "superblock cannot be written: copy the store to a sound device";
+	} else if (r == -ENOMEM) {
+		ti->error = "out of memory";
 	} else if (r != -EUCLEAN) {
 		ti->error = r == -EIO ? "store device cannot be read or written" :
 					"store cannot be opened";

@@ -93,12 +93,13 @@ image=$(scratch 1 512M)	# there is a part that grows the store
 crash_image "$image"
 crash_to "$image"
 
-# The image as it was, for the next try.
-spare=$(new_loop 12M)
-must dd if="$image" of="$spare" bs=1M count=12 oflag=direct status=none
+# For the next try, the image as it was: the superblocks and what is before the second
+# one have the bitmaps and summaries, too; new nodes go where nothing is.
+spare=$(new_loop 2M)
+must dd if="$image" of="$spare" bs=1028K count=1 oflag=direct status=none
 must dmsetup create st --notable
 each -a "activating a store that was not closed" \
-	"dmsetup clear st && dd if=$spare of=$image bs=1M count=12 oflag=direct status=none" \
+	"dmsetup clear st && dd if=$spare of=$image bs=1028K count=1 oflag=direct status=none" \
 	table st "$size" sosnap-store "$low"
 must dmsetup remove st
 store_up low_water 100
