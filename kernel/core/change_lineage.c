@@ -52,6 +52,16 @@ static int check_ids(struct sosnap_change *c, u32 objects, u32 snapshots)
 	return 0;
 }
 
+/* What it reads as is not changed by a message either. */
+static int check_writable(struct sosnap_change *c, const struct sosnap_entry *s)
+{
+	if (le32_to_cpu(s->item.snapshot.flags) & SOSNAP_SNAPSHOT_RO)
+		return sosnap_change_refuse(c, -EROFS,
+					    "snapshot %s is set read-only: end that first",
+					    s->item.snapshot.name);
+	return 0;
+}
+
 static int check_origin(struct sosnap_change *c, const char *name)
 {
 	struct sosnap_entry *s = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name), *top;
@@ -260,7 +270,9 @@ int sosnap_change_refresh(struct sosnap_change *c, const char *name, u64 now)
 
 	if (!s)
 		return sosnap_change_refuse(c, -ENOENT, "snapshot %s does not exist", name);
-	r = check_ids(c, 1, 0);
+	r = check_writable(c, s);
+	if (!r)
+		r = check_ids(c, 1, 0);
 	if (!r)
 		r = sosnap_change_room(c, 3);
 	if (r)
@@ -296,7 +308,8 @@ static int check_rollback(struct sosnap_change *c, const char *name, const char 
 		return sosnap_change_refuse(c, -EINVAL,
 					    "snapshots %s and %s have different sizes: resize %s first",
 					    name, to, name);
-	return check_ids(c, 2, 0);
+	r = check_writable(c, s);
+	return r ? r : check_ids(c, 2, 0);
 }
 
 /**

@@ -38,6 +38,8 @@
  *					the new size counts from the next table on
  *	set <name> auto 0|1		activate it with the store
  *	set <name> disposable 0|1	it may be removed when space runs out
+ *	set <name> read_only 0|1	it takes no writes, also while it is active,
+ *					no resize, refresh or rollback
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks
  *	low_water <blocks>		as the option, until the next table; replies
@@ -57,6 +59,7 @@
  *	list snapshot:	<id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
  *			<name of the snapshot it was taken of, or -> <ancestors>
+ *			<disposable 0|1> <read-only 0|1>
  *
  * Status (dmsetup status)
  *

@@ -236,7 +236,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	void *entry;
 	u64 place, own;
 
-	if (unlikely(!sosnap_writable(store) || READ_ONCE(snap->fenced)))
+	if (unlikely(!sosnap_writable(store) || READ_ONCE(snap->refuses)))
 		return DM_MAPIO_KILL;
 	rcu_read_lock();
 	epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
@@ -322,7 +322,7 @@ int sosnap_map(struct dm_target *ti, struct bio *bio)
 		return map_write(snap, bio, &at);
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		if (!sosnap_writable(snap->store) || READ_ONCE(snap->fenced))
+		if (!sosnap_writable(snap->store) || READ_ONCE(snap->refuses))
 			return DM_MAPIO_KILL;
 		bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 		sosnap_slow_queue(bio);

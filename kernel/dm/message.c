@@ -341,15 +341,20 @@ static int rename_snapshot(struct call *c)
 static int size_of(struct call *c, u64 *sectors, u32 *id)
 {
 	struct sosnap_entry *e;
+	int r = 0;
 
 	mutex_lock(&c->store->meta_lock);
 	e = sosnap_catalog_name(&c->store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
-	if (e) {
+	if (!e) {
+		r = refuse(c, -ENOENT, "no such snapshot");
+	} else if (le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_RO) {
+		r = refuse(c, -EROFS, "snapshot is set read-only: end that first");
+	} else {
 		*sectors = le64_to_cpu(e->item.snapshot.sectors);
 		*id = e->id;
 	}
 	mutex_unlock(&c->store->meta_lock);
-	return e ? 0 : refuse(c, -ENOENT, "no such snapshot");
+	return r;
 }
 
 static int resize_locked(struct call *c, u64 sectors)
@@ -395,27 +400,39 @@ static int resize(struct call *c)
 	return r;
 }
 
-/* set <name> auto|disposable 0|1 */
+static const struct {
+	const char *name;
+	u32 flag;
+} snapshot_flags[] = {
+	{ "auto", SOSNAP_SNAPSHOT_AUTO },
+	{ "disposable", SOSNAP_SNAPSHOT_DISPOSABLE },
+	{ "read_only", SOSNAP_SNAPSHOT_RO },
+};
+
+/* set <name> auto|disposable|read_only 0|1 */
 static int set(struct call *c)
 {
-	bool disposable = !strcasecmp(c->argv[1], "disposable");
 	struct sosnap_change ch;
+	u32 i = 0;
 	u64 on;
 	int r;
 
-	if (strcasecmp(c->argv[1], "auto") && !disposable)
-		return refuse(c, -EINVAL, "unknown property: there are auto and disposable");
+	while (i < ARRAY_SIZE(snapshot_flags) && strcasecmp(c->argv[1], snapshot_flags[i].name))
+		i++;
+	if (i == ARRAY_SIZE(snapshot_flags))
+		return refuse(c, -EINVAL,
+			      "unknown property: there are auto, disposable and read_only");
 	r = number(c, c->argv[2], &on);
 	if (r)
 		return r;
 	if (on > 1)
-		return refuse(c, -EINVAL, disposable ? "disposable takes 0 or 1" :
-						       "auto takes 0 or 1");
+		return refuse(c, -EINVAL, "this property takes 0 or 1");
 	change_begin(c, &ch);
-	if (disposable)
-		return change_end(c, &ch, sosnap_change_set_flag(&ch, c->argv[0],
-								 SOSNAP_SNAPSHOT_DISPOSABLE, on));
-	return change_end(c, &ch, sosnap_change_set_auto(&ch, c->argv[0], on));
+	r = change_end(c, &ch, sosnap_change_set_flag(&ch, c->argv[0], snapshot_flags[i].flag,
+						      on));
+	if (!r)
+		sosnap_snap_read_only(c->store);
+	return r;
 }
 
 static u64 changed_blocks(struct sosnap_store *store, const struct sosnap_disk_snapshot *s,
@@ -456,13 +473,14 @@ static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsign
 	const char *state;
 	u64 blocks = changed_blocks(c->store, s, e->id, &state);
 	u32 depth = sosnap_lineage_depth(&c->store->meta.catalog, le32_to_cpu(s->object));
+	u32 flags = le32_to_cpu(s->flags);
 
-	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u\n", e->id, s->name,
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u %u %u\n", e->id, s->name,
 	       le64_to_cpu(s->sectors), g ? g->item.gold.name : "-", blocks,
-	       !!(le32_to_cpu(s->flags) & SOSNAP_SNAPSHOT_AUTO),
-	       strcmp(state, "inactive") != 0,
+	       !!(flags & SOSNAP_SNAPSHOT_AUTO), strcmp(state, "inactive") != 0,
 	       le64_to_cpu(s->ctime), s->uuid, state, origin ? origin->item.snapshot.name : "-",
-	       depth <= SOSNAP_MAX_CHAIN ? depth - 1 : 0);
+	       depth <= SOSNAP_MAX_CHAIN ? depth - 1 : 0,
+	       !!(flags & SOSNAP_SNAPSHOT_DISPOSABLE), !!(flags & SOSNAP_SNAPSHOT_RO));
 	return sz;
 }
 

@@ -410,7 +410,7 @@ static int data_bio(struct sosnap_snap *snap, struct bio *bio)
 		int r;
 
 		piece_at(&p, bio->bi_iter.bi_sector, bio_sectors(bio));
-		if (write && (!sosnap_writable(snap->store) || READ_ONCE(snap->fenced)))
+		if (write && (!sosnap_writable(snap->store) || READ_ONCE(snap->refuses)))
 			return -EIO;
 		r = write ? write_piece(snap, bio, sosnap_bio(bio), &p, &waited) :
 			    read_piece(snap, bio, &p);

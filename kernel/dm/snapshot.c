@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 #include "block_io.h"
 #include "checkpoint.h"
@@ -41,7 +42,7 @@ bool __sosnap_snap_active(struct sosnap_store *store, u32 id)
  */
 void sosnap_snap_fence(struct sosnap_snap *snap, const struct sosnap_fault *fault)
 {
-	if (xchg(&snap->fenced, true))
+	if (test_and_set_bit(SOSNAP_SNAP_FENCED, &snap->refuses))
 		return;
 	DMERR("%s: snapshot %u fenced: block %llu %s: fault=%s: run sosnap store check",
 	      snap->store->meta.super.name, snap->id, fault->blk,
@@ -272,6 +273,52 @@ void sosnap_snap_let_go(struct sosnap_store *store)
 	mutex_unlock(&store->list_lock);
 }
 
+static bool set_read_only(const struct sosnap_entry *e)
+{
+	return e && le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_RO;
+}
+
+/*
+ * Writes are refused by the map, whatever the table and whoever has the device open.
+ * The block layer's flag is for those who open it, or ask.
+ */
+static void __refuse_writes(struct sosnap_snap *snap, bool refuse)
+{
+	lockdep_assert_held(&snap->store->list_lock);
+	if (refuse)
+		set_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses);
+	else
+		clear_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses);
+	set_disk_ro(dm_disk(snap->md), refuse || !snap->table_writes);
+}
+
+/**
+ * sosnap_snap_read_only() - let active snapshots take writes, or not, as is set
+ * @store: the store
+ * Context: may sleep; takes meta_lock. Writes that were taken before may still end.
+ */
+void sosnap_snap_read_only(struct sosnap_store *store)
+{
+	struct sosnap_snap *snap;
+	unsigned int noio;
+
+	mutex_lock(&store->meta_lock);
+	mutex_lock(&store->list_lock);
+	/* it sends an event, for which memory must not be had by writes to this store */
+	noio = memalloc_noio_save();
+	list_for_each_entry(snap, &store->snaps, list) {
+		bool refuse = set_read_only(sosnap_catalog_get(&store->meta.catalog,
+							       SOSNAP_CATALOG_SNAPSHOT,
+							       snap->id));
+
+		if (refuse != test_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses))
+			__refuse_writes(snap, refuse);
+	}
+	memalloc_noio_restore(noio);
+	mutex_unlock(&store->list_lock);
+	mutex_unlock(&store->meta_lock);
+}
+
 static struct sosnap_snap *snap_alloc(struct sosnap_store *store, u32 id)
 {
 	struct sosnap_snap *snap = kzalloc(sizeof(*snap), GFP_KERNEL);
@@ -359,6 +406,8 @@ static int snap_settle(struct sosnap_snap *snap, struct dm_target *ti)
 		return -EAGAIN;
 	snap->object = le32_to_cpu(e->item.snapshot.object);
 	snap->blocks = top_blocks(snap);
+	if (set_read_only(e))
+		set_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses);
 	r = chain_make(snap);
 	if (r)
 		ti->error = "snapshot's ancestors are damaged: run sosnap store check";
@@ -514,6 +563,11 @@ static int snap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "table line has another size than the snapshot";
 		r = -EINVAL;
 	}
+	if (!r && le32_to_cpu(f->snapshot.flags) & SOSNAP_SNAPSHOT_RO &&
+	    sosnap_mode_writes(dm_table_get_mode(ti->table))) {
+		ti->error = "snapshot is set read-only: load its table read-only";
+		r = -EROFS;
+	}
 	if (!r && is_ours(store, t->gold_dev->bdev)) {
 		ti->error = "gold device is a snapshot of this store: name the gold image itself";
 		r = -EINVAL;
@@ -607,10 +661,18 @@ static void snap_postsuspend(struct dm_target *ti)
 	mutex_unlock(&snap->store->list_lock);
 }
 
+/* The table that is resumed may have been loaded before the snapshot was set read-only. */
+static void __mode_follows(struct sosnap_snap *snap, struct dm_target *ti)
+{
+	snap->table_writes = sosnap_mode_writes(dm_table_get_mode(ti->table));
+	__refuse_writes(snap, test_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses));
+}
+
 /* A message may be giving it another top; that does not take long. */
 static int snap_preresume(struct dm_target *ti)
 {
 	struct sosnap_snap *snap = sosnap_snap_of(ti);
+	unsigned int noio = memalloc_noio_save();
 	bool ok;
 	int r;
 
@@ -618,10 +680,13 @@ static int snap_preresume(struct dm_target *ti)
 		wait_event(snap->wait, !READ_ONCE(snap->changing));
 		mutex_lock(&snap->store->list_lock);
 		ok = !snap->changing;
-		if (ok)
+		if (ok) {
 			snap->suspended = false;
+			__mode_follows(snap, ti);
+		}
 		mutex_unlock(&snap->store->list_lock);
 	} while (!ok);
+	memalloc_noio_restore(noio);
 	r = sosnap_resize_apply(snap, ti->len);
 	if (r)
 		snap_postsuspend(ti);

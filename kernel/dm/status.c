@@ -51,7 +51,7 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
  */
 const char *sosnap_snap_state(const struct sosnap_snap *snap)
 {
-	if (READ_ONCE(snap->fenced))
+	if (test_bit(SOSNAP_SNAP_FENCED, &snap->refuses))
 		return "fenced";
 	return sosnap_writable(snap->store) && !get_disk_ro(dm_disk(snap->md)) ? "rw" : "ro";
 }

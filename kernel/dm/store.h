@@ -22,6 +22,7 @@ struct sosnap_store *sosnap_store_of_target(struct dm_target *ti);
 void sosnap_snap_fence(struct sosnap_snap *snap, const struct sosnap_fault *fault);
 void __sosnap_snap_shorten(struct sosnap_store *store);
 void sosnap_snap_follow(struct sosnap_store *store);
+void sosnap_snap_read_only(struct sosnap_store *store);
 int sosnap_snap_hold(struct sosnap_store *store, u32 id, bool freeze, bool *merged);
 void sosnap_snap_let_go(struct sosnap_store *store);
 bool __sosnap_snap_active(struct sosnap_store *store, u32 id);

@@ -322,6 +322,10 @@ struct sosnap_store {
 	struct work_struct event;
 };
 
+/* Bits of snap->refuses: why a snapshot takes no writes, read by anybody. */
+#define SOSNAP_SNAP_FENCED	0	/* set once: its metadata is damaged */
+#define SOSNAP_SNAP_READ_ONLY	1	/* it is set so in the catalogue */
+
 struct sosnap_snap {
 	struct list_head list;		/* of the store's; list_lock */
 	u32 refs;			/* tables of md that use it; list_lock */
@@ -336,7 +340,8 @@ struct sosnap_snap {
 	u64 sectors;
 	u64 gold_sectors;
 	u32 gold_id;
-	int fenced;			/* set once, read by anybody */
+	unsigned long refuses;		/* SOSNAP_SNAP_*: not 0, it takes no writes */
+	bool table_writes;		/* its table would let it; list_lock */
 	bool suspending;		/* nothing may be parked any more ... */
 	bool noflush;			/* ... but is requeued */
 	bool suspended;			/* no I/O; list_lock */

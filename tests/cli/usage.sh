@@ -168,6 +168,8 @@ test_usage_create_needs_gold()
 	says "add --name <gold>"
 	expect 2 set main/a auto perhaps
 	says "on or off"
+	expect 2 set main/a read-only 1
+	says "on or off"
 	expect 2 set main/a colour red
 	says "no setting 'colour'"
 }

@@ -17,6 +17,8 @@ static const struct sosnap_col cols[] = {
 	{ "created", NULL, SOSNAP_OUT_TIME, 0 },
 	{ "uuid", NULL, SOSNAP_OUT_STRING, 0 },
 	{ "ancestors", NULL, SOSNAP_OUT_NUMBER, 0 },
+	{ "disposable", NULL, SOSNAP_OUT_BOOL, 0 },
+	{ "read_only", NULL, SOSNAP_OUT_BOOL, 0 },
 };
 
 static const struct sosnap_col total_cols[] = {
@@ -97,7 +99,8 @@ static int list_store(const struct sosnap_store *store)
 			{ .s = s->gold }, { .s = s->origin, .none = !strcmp(s->origin, "-") },
 			{ .s = sosnap_snap_state(s) },
 			{ .n = s->auto_activate }, { .n = s->id }, { .n = s->ctime },
-			{ .s = s->uuid }, { .n = s->ancestors } });
+			{ .s = s->uuid }, { .n = s->ancestors }, { .n = s->disposable },
+			{ .n = s->read_only } });
 		free(name);
 	}
 	if (nr || sosnap_options.json)

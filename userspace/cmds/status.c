@@ -28,6 +28,8 @@ static const struct sosnap_col cols[] = {
 	{ "gold", "Gold image", SOSNAP_OUT_STRING, 0 },
 	{ "gold_size", "Its size", SOSNAP_OUT_BYTES, 0 },
 	{ "auto", "Starts with the store", SOSNAP_OUT_BOOL, 0 },
+	{ "disposable", "Removed for space", SOSNAP_OUT_BOOL, 0 },
+	{ "read_only", "Set read-only", SOSNAP_OUT_BOOL, 0 },
 	{ "map_memory", "Memory of its map", SOSNAP_OUT_BYTES, 0 },
 	{ "created", "Created", SOSNAP_OUT_TIME, 0 },
 	{ "id", "Id", SOSNAP_OUT_NUMBER, 0 },
@@ -68,7 +70,8 @@ static int print_one(const struct sosnap_store *store, const struct sosnap_reply
 		{ .n = s->sectors << 9 }, { .n = changed },
 		{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },
 		{ .s = s->gold }, { .n = g ? g->sectors << 9 : 0, .none = !g },
-		{ .n = s->auto_activate }, { .n = st.map_kib << 10, .none = !dev.exists },
+		{ .n = s->auto_activate }, { .n = s->disposable }, { .n = s->read_only },
+		{ .n = st.map_kib << 10, .none = !dev.exists },
 		{ .n = s->ctime }, { .n = s->id }, { .s = s->uuid } });
 	sosnap_out_close();
 	free(path);

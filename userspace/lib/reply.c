@@ -69,6 +69,8 @@ int sosnap_reply_parse_snapshot(const char *line, struct sosnap_reply_snapshot *
 	TAKE(&w, s->state);
 	TAKE(&w, s->origin);
 	s->ancestors = take_number(&w, 10);
+	s->disposable = take_number(&w, 10);
+	s->read_only = take_number(&w, 10);
 	return w.bad ? -EPROTO : 0;
 }
 

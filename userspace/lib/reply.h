@@ -23,6 +23,7 @@ struct sosnap_reply_gold {
 /*
  * "list snapshot", "show": <id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state> <origin or -> <ancestors>
+ *			<disposable 0|1> <read-only 0|1>
  */
 struct sosnap_reply_snapshot {
 	u64 id;
@@ -37,6 +38,8 @@ struct sosnap_reply_snapshot {
 	char state[16];
 	char origin[SOSNAP_NAME_LEN];	/* "-": it was made of the gold image */
 	u64 ancestors;
+	bool disposable;
+	bool read_only;		/* it is set so; @state tells what it is now */
 };
 
 /*

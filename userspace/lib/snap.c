@@ -121,7 +121,7 @@ int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_
 			       (unsigned long long)snap->id, gold);
 	snap_uuid(a->store, snap, uuid);
 	r = sosnap_dm_create(name, uuid, snap->sectors, SOSNAP_TARGET_SNAPSHOT, params,
-			     a->read_only);
+			     a->read_only || snap->read_only);
 	if (r)
 		sosnap_dm_error(r, "snapshot '%s/%s' cannot be activated on gold device %s",
 				store, snap->name, gold);
