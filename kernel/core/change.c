@@ -422,3 +422,29 @@ int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, 
 		item.snapshot.flags |= cpu_to_le32(flag);
 	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }
+
+/**
+ * sosnap_change_set_quota() - how many blocks a snapshot may own
+ * @c:      the change
+ * @name:   its name
+ * @blocks: the bound, 0: none; what it owns now may be more
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_set_quota(struct sosnap_change *c, const char *name, u64 blocks)
+{
+	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	union sosnap_item item;
+	int r;
+
+	if (!e)
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
+	if (blocks > SOSNAP_MAX_BLK)
+		return sosnap_change_refuse(c, -EINVAL, "impossible quota");
+	r = sosnap_change_room(c, 1);
+	if (r)
+		return r;
+	item = e->item;
+	item.snapshot.quota = cpu_to_le64(blocks);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}

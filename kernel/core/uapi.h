@@ -40,6 +40,8 @@
  *	set <name> disposable 0|1	it may be removed when space runs out
  *	set <name> read_only 0|1	it takes no writes, also while it is active,
  *					no resize, refresh or rollback
+ *	set <name> quota <blocks>	it may own so many, 0: any number; suspended, if
+ *					it is active and has none yet
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks
  *	low_water <blocks>		as the option, until the next table; replies
@@ -59,7 +61,7 @@
  *	list snapshot:	<id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
  *			<name of the snapshot it was taken of, or -> <ancestors>
- *			<disposable 0|1> <read-only 0|1>
+ *			<disposable 0|1> <read-only 0|1> <quota blocks, 0: none>
  *
  * Status (dmsetup status)
  *
@@ -72,6 +74,7 @@
  *	   used: data + metadata. reserved: what only a checkpoint may take
  *
  *	sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB>
+ *		<quota blocks, 0: none>
  *	   state: rw, ro, fenced (its metadata is damaged)
  */
 #ifndef SOSNAP_UAPI_H

@@ -123,14 +123,12 @@ static int failed(struct sosnap_store *store, int r)
 }
 
 /* Keep the counts of the snapshots right while records become counted blocks. */
-static void counts_start(struct sosnap_store *store)
+static void counts_start(struct sosnap_store *store, u64 seq)
 {
 	struct sosnap_snap *snap;
 
-	list_for_each_entry(snap, &store->snaps, list) {
-		snap->merging = snap->delta;
-		snap->delta = 0;
-	}
+	list_for_each_entry(snap, &store->snaps, list)
+		sosnap_own_merge(&snap->own, seq);
 	store->merging_blocks = store->pending_blocks;
 	store->pending_blocks = 0;
 }
@@ -147,9 +145,8 @@ static bool counts_done(struct sosnap_store *store)
 		struct sosnap_entry *e = sosnap_catalog_get(&store->meta.catalog,
 							    SOSNAP_CATALOG_OBJECT, snap->object);
 
-		if (e)
-			snap->blocks = le64_to_cpu(e->item.object.blocks);
-		snap->merging = 0;
+		sosnap_own_merged(&snap->own,
+				  e ? le64_to_cpu(e->item.object.blocks) : snap->own.blocks);
 	}
 	store->data_blocks = store->meta.super.data_blocks;
 	store->merging_blocks = 0;
@@ -197,7 +194,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reapi
 	to = store->log.committed;
 	tail = store->meta.journal.head;
 	seq = store->meta.journal.seq;
-	counts_start(store);
+	counts_start(store, seq - 1);
 	spin_unlock_irq(&store->log_lock);
 	mutex_unlock(&store->list_lock);
 

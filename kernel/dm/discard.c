@@ -22,7 +22,7 @@
 /* Whether what is not loaded may hold something to free. A hint. */
 static bool may_free(struct sosnap_snap *snap)
 {
-	return READ_ONCE(snap->blocks) + READ_ONCE(snap->merging) + READ_ONCE(snap->delta);
+	return data_race(sosnap_own_count(&snap->own));
 }
 
 /*
@@ -51,7 +51,7 @@ static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 			break;
 		}
 		seq = sosnap_log_append(snap, SOSNAP_RECORD_ZERO, blk,
-					min_t(u64, end - blk, SOSNAP_MAX_EXTENT), 0, 0);
+					min_t(u64, end - blk, SOSNAP_MAX_EXTENT), 0, 0, 0);
 	}
 	if (first == end)
 		return why;
@@ -109,7 +109,7 @@ static int zero_window(struct sosnap_snap *snap, struct sosnap_window *w, u64 ma
 	}
 	w->logged = sosnap_log_append(snap, SOSNAP_RECORD_ZERO,
 				      (w->index << SOSNAP_WINDOW_SHIFT) + __ffs64(mask),
-				      hweight64(mask), 0, -(s64)hweight64(w->own & mask));
+				      hweight64(mask), 0, -(s64)hweight64(w->own & mask), 0);
 	write_seqcount_begin(&w->seq);
 	w->zero |= mask;
 	w->held &= ~mask;

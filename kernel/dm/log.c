@@ -127,7 +127,8 @@ void sosnap_log_unreserve(struct sosnap_store *store)
 
 /* @snap: NULL when no map knows of it */
 static __always_inline u64 append(struct sosnap_store *store, struct sosnap_snap *snap, u32 object,
-				  u32 type, u64 blk, u32 len, u64 place, s64 delta)
+				  u32 type, u64 blk, u32 len, u64 place, s64 delta,
+				  u32 claimed)
 {
 	struct sosnap_log *log = &store->log;
 	struct sosnap_log_chunk *c;
@@ -151,10 +152,8 @@ static __always_inline u64 append(struct sosnap_store *store, struct sosnap_snap
 	else
 		WRITE_ONCE(store->freeing, true);
 	seq = store->commit.next_seq;
-	if (snap) {
-		snap->delta += delta;
-		snap->logged = seq;
-	}
+	if (snap)
+		sosnap_own_record(&snap->own, seq, delta, claimed);
 	spin_unlock_irqrestore(&store->log_lock, flags);
 	if (first)
 		queue_delayed_work(store->commit_wq, &store->commit.timer, HZ);
@@ -175,13 +174,14 @@ static __always_inline u64 append(struct sosnap_store *store, struct sosnap_snap
  * @len:   how many
  * @place: MAP: first store block
  * @delta: by how many blocks the snapshot has grown
+ * @claimed: of these, how many were claimed
  * Context: any, window lock held so that records of a block keep their order.
  * Return: the sequence number that the record's commit will have.
  */
 u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 place,
-		      s64 delta)
+		      s64 delta, u32 claimed)
 {
-	return append(snap->store, snap, snap->object, type, blk, len, place, delta);
+	return append(snap->store, snap, snap->object, type, blk, len, place, delta, claimed);
 }
 
 /**
@@ -194,7 +194,7 @@ u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 
  */
 void sosnap_log_append_zero(struct sosnap_store *store, u32 object, u64 blk, u32 len)
 {
-	append(store, NULL, object, SOSNAP_RECORD_ZERO, blk, len, 0, 0);
+	append(store, NULL, object, SOSNAP_RECORD_ZERO, blk, len, 0, 0, 0);
 }
 
 /**

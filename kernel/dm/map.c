@@ -10,6 +10,7 @@
 #include "log.h"
 #include "map.h"
 #include "partial.h"
+#include "quota.h"
 #include "slow.h"
 #include "space_wait.h"
 #include "window.h"
@@ -185,9 +186,10 @@ static int map_read(struct sosnap_snap *snap, struct bio *bio, const struct wher
  * blocks. Inline for the sake of whole blocks; it has another caller. Return:
  * how many blocks are pending now, 0 to leave it to a worker.
  */
-static __always_inline u32 first_write(struct sosnap_snap *snap, struct sosnap_window *w, u32 bit,
+static __always_inline u32 first_write(struct sosnap_bio *pb, struct sosnap_window *w, u32 bit,
 				       u32 want, u64 *place)
 {
+	struct sosnap_snap *snap = pb->snap;
 	struct sosnap_store *store = snap->store;
 	unsigned long flags;
 	u32 n = 0;
@@ -205,6 +207,12 @@ static __always_inline u32 first_write(struct sosnap_snap *snap, struct sosnap_w
 	if (!(can >> bit & 1))
 		goto out;
 	n = min(sosnap_run(can, bit), want);
+	if (unlikely(READ_ONCE(snap->limited))) {
+		n = sosnap_quota_claim(snap, n);
+		if (!n)
+			goto out;
+		pb->flags |= SOSNAP_BIO_CLAIMED;
+	}
 	w->resv &= ~sosnap_mask(bit, n);
 	w->pending |= sosnap_mask(bit, n);
 	*place = w->base + bit;
@@ -267,7 +275,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	want = at->sectors / SOSNAP_BLOCK_SECTORS;
 	if (unlikely(at->off || !want))
 		goto partial;
-	blocks = first_write(snap, w, at->bit, want, &place);
+	blocks = first_write(pb, w, at->bit, want, &place);
 	if (unlikely(!blocks))
 		goto slow;
 	rcu_read_unlock();
@@ -279,7 +287,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	accept(bio, at, run_sectors(at, blocks));
 	return remap_store(store, bio, at, place);
 partial:
-	if (!first_write(snap, w, at->bit, 1, &place))
+	if (!first_write(pb, w, at->bit, 1, &place))
 		goto slow;
 	want = min(run_sectors(at, 1), at->sectors);
 	part = sosnap_partial_begin(w, bio, at->blk, at->off, want, place, epoch);
@@ -352,7 +360,7 @@ int sosnap_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 
 		pb->window = NULL;
 		sosnap_window_done(snap, w, pb->first, pb->count, w->base + pb->first, true,
-				   !*error);
+				   !*error, pb->flags & SOSNAP_BIO_CLAIMED);
 	}
 	if (unlikely(pb->flags & SOSNAP_BIO_JOIN)) {
 		pb->flags &= ~SOSNAP_BIO_JOIN;

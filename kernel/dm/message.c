@@ -12,6 +12,7 @@
 #include "../core/change.h"
 #include "../core/lineage.h"
 #include "../core/uapi.h"
+#include "quota.h"
 #include "resize.h"
 #include "space_wait.h"
 #include "store.h"
@@ -409,7 +410,40 @@ static const struct {
 	{ "read_only", SOSNAP_SNAPSHOT_RO },
 };
 
-/* set <name> auto|disposable|read_only 0|1 */
+/*
+ * set <name> quota <blocks>
+ *
+ * A first quota of an active snapshot needs that nothing is in flight, see quota.h,
+ * Q2; another one, or none, does not: who waits for it has a paused guest.
+ */
+static int set_quota(struct call *c)
+{
+	struct sosnap_store *store = c->store;
+	struct sosnap_entry *e;
+	struct sosnap_change ch;
+	bool unused;
+	u64 blocks;
+	int r = number(c, c->argv[2], &blocks);
+
+	if (r)
+		return r;
+	change_begin(c, &ch);
+	e = sosnap_catalog_name(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
+	if (e && blocks && !sosnap_quota_active(store, e->id))
+		r = hold(c, c->argv[0], false, &unused);
+	if (!r)
+		r = sosnap_change_set_quota(&ch, c->argv[0], blocks);
+	if (!r)
+		r = change_commit(c, &ch);
+	if (!r)
+		sosnap_quota_follow(store);
+	sosnap_snap_let_go(store);
+	mutex_unlock(&store->meta_lock);
+	sosnap_change_exit(&ch);
+	return r;
+}
+
+/* set <name> auto|disposable|read_only 0|1, set <name> quota <blocks> */
 static int set(struct call *c)
 {
 	struct sosnap_change ch;
@@ -417,11 +451,13 @@ static int set(struct call *c)
 	u64 on;
 	int r;
 
+	if (!strcasecmp(c->argv[1], "quota"))
+		return set_quota(c);
 	while (i < ARRAY_SIZE(snapshot_flags) && strcasecmp(c->argv[1], snapshot_flags[i].name))
 		i++;
 	if (i == ARRAY_SIZE(snapshot_flags))
 		return refuse(c, -EINVAL,
-			      "unknown property: there are auto, disposable and read_only");
+			      "unknown property: there are auto, disposable, read_only and quota");
 	r = number(c, c->argv[2], &on);
 	if (r)
 		return r;
@@ -453,7 +489,7 @@ static u64 changed_blocks(struct sosnap_store *store, const struct sosnap_disk_s
 			continue;
 		*state = sosnap_snap_state(snap);
 		spin_lock_irq(&store->log_lock);
-		blocks = snap->blocks + snap->merging + snap->delta;
+		blocks = sosnap_own_count(&snap->own);
 		spin_unlock_irq(&store->log_lock);
 	}
 	mutex_unlock(&store->list_lock);
@@ -475,12 +511,13 @@ static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsign
 	u32 depth = sosnap_lineage_depth(&c->store->meta.catalog, le32_to_cpu(s->object));
 	u32 flags = le32_to_cpu(s->flags);
 
-	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u %u %u\n", e->id, s->name,
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u %u %u %llu\n", e->id, s->name,
 	       le64_to_cpu(s->sectors), g ? g->item.gold.name : "-", blocks,
 	       !!(flags & SOSNAP_SNAPSHOT_AUTO), strcmp(state, "inactive") != 0,
 	       le64_to_cpu(s->ctime), s->uuid, state, origin ? origin->item.snapshot.name : "-",
 	       depth <= SOSNAP_MAX_CHAIN ? depth - 1 : 0,
-	       !!(flags & SOSNAP_SNAPSHOT_DISPOSABLE), !!(flags & SOSNAP_SNAPSHOT_RO));
+	       !!(flags & SOSNAP_SNAPSHOT_DISPOSABLE), !!(flags & SOSNAP_SNAPSHOT_RO),
+	       le64_to_cpu(s->quota));
 	return sz;
 }
 

@@ -306,7 +306,9 @@ struct sosnap_partial *sosnap_partial_begin(struct sosnap_window *w, struct bio 
 	u32 bit = blk & (SOSNAP_WINDOW_BLOCKS - 1);
 
 	if (unlikely(!p)) {
-		sosnap_window_done(pb->snap, w, bit, 1, place, true, false);
+		sosnap_window_done(pb->snap, w, bit, 1, place, true, false,
+				   pb->flags & SOSNAP_BIO_CLAIMED);
+		pb->flags &= ~SOSNAP_BIO_CLAIMED;
 		return NULL;
 	}
 	pb->window = w;

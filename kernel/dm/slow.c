@@ -5,6 +5,7 @@
 #include "commit.h"
 #include "log.h"
 #include "map.h"
+#include "quota.h"
 #include "slow.h"
 #include "space_wait.h"
 #include "window.h"
@@ -155,6 +156,7 @@ struct claim {
 	u32 count;
 	u64 place;
 	bool based;
+	bool claimed;
 };
 
 /* Mark blocks pending. Return: 0, RETRY, or the window is busy: -EBUSY. */
@@ -204,6 +206,8 @@ static void unclaim(struct sosnap_snap *snap, struct claim *c, u32 keep)
 
 	spin_lock_irq(&c->w->lock);
 	c->w->pending &= ~mask;
+	if (c->based)
+		c->w->resv |= mask;
 	spin_unlock_irq(&c->w->lock);
 	c->count = keep;
 	wake_up_all(&snap->wait);
@@ -216,22 +220,32 @@ static int claim_place(struct sosnap_snap *snap, struct claim *c)
 	u32 len;
 	int r;
 
+	if (READ_ONCE(snap->limited)) {
+		len = sosnap_quota_claim(snap, c->count);
+		c->claimed = true;
+		if (len < c->count)
+			unclaim(snap, c, len);
+		if (!len)
+			return -EDQUOT;
+	}
 	if (c->based)
 		return 0;
 	r = sosnap_space_get(store, c->count, &c->place, &len);
-	if (r) {
-		unclaim(snap, c, 0);
-		return r;
-	}
-	sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len), c->place - c->first);
+	if (r)
+		len = 0;
+	else
+		sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len),
+					c->place - c->first);
+	if (c->claimed)
+		sosnap_quota_unclaim(snap, c->count - len);
 	if (len < c->count)
 		unclaim(snap, c, len);
-	return 0;
+	return r;
 }
 
 static void claim_done(struct sosnap_snap *snap, struct claim *c, bool ok)
 {
-	sosnap_window_done(snap, c->w, c->first, c->count, c->place, c->based, ok);
+	sosnap_window_done(snap, c->w, c->first, c->count, c->place, c->based, ok, c->claimed);
 	if (!ok && !c->based)
 		sosnap_space_put(snap->store, c->place, c->count);
 }
@@ -444,6 +458,13 @@ static void slow_work(struct work_struct *work)
 	if (r == -ENOSPC) {
 		sosnap_space_park(snap, bio, freed);
 		return;
+	}
+	if (r == -EDQUOT) {
+		r = sosnap_quota_settle(snap);
+		if (!r) {
+			sosnap_slow_queue(bio);
+			return;
+		}
 	}
 	bio->bi_status = errno_to_blk_status(r);
 	if (!r && fua)

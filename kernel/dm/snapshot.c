@@ -8,6 +8,7 @@
 #include "../core/lineage.h"
 #include "../core/uapi.h"
 #include "map.h"
+#include "quota.h"
 #include "resize.h"
 #include "space_wait.h"
 #include "store.h"
@@ -192,8 +193,7 @@ static void follow(struct sosnap_snap *snap, u32 object)
 		sosnap_window_new_map(snap);
 	spin_lock_irq(&store->log_lock);
 	snap->object = object;
-	snap->blocks = top_blocks(snap);
-	snap->delta = 0;
+	sosnap_own_new_top(&snap->own, top_blocks(snap));
 	spin_unlock_irq(&store->log_lock);
 	snap->gen++;
 	if (chain_make(snap))
@@ -246,9 +246,9 @@ int sosnap_snap_hold(struct sosnap_store *store, u32 id, bool freeze, bool *merg
 			r = -EBUSY;
 		else
 			snap->changing = true;
-		*merged = snap->logged <= READ_ONCE(store->checkpointed);
+		*merged = snap->own.logged <= READ_ONCE(store->checkpointed);
 		if (!r && freeze)
-			store->frozen = max(store->frozen, snap->logged);
+			store->frozen = max(store->frozen, snap->own.logged);
 	}
 	mutex_unlock(&store->list_lock);
 	return r;
@@ -405,7 +405,10 @@ static int snap_settle(struct sosnap_snap *snap, struct dm_target *ti)
 	if (READ_ONCE(store->checkpointed) < store->frozen)
 		return -EAGAIN;
 	snap->object = le32_to_cpu(e->item.snapshot.object);
-	snap->blocks = top_blocks(snap);
+	spin_lock_irq(&store->log_lock);
+	sosnap_own_new_top(&snap->own, top_blocks(snap));
+	__sosnap_quota_set(snap, &e->item.snapshot);
+	spin_unlock_irq(&store->log_lock);
 	if (set_read_only(e))
 		set_bit(SOSNAP_SNAP_READ_ONLY, &snap->refuses);
 	r = chain_make(snap);
@@ -460,7 +463,7 @@ static void snap_put(struct sosnap_snap *snap)
 
 	mutex_lock(&store->list_lock);
 	last = !--snap->refs;
-	dirty = snap->logged > READ_ONCE(store->checkpointed);
+	dirty = snap->own.logged > READ_ONCE(store->checkpointed);
 	mutex_unlock(&store->list_lock);
 	if (!last)
 		return;

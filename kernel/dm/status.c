@@ -68,18 +68,20 @@ void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int max
 	struct sosnap_store *store = snap->store;
 	struct sosnap_entry *e, *g = NULL;
 	unsigned int sz = 0;
-	u64 blocks;
+	u64 blocks, quota;
 
 	spin_lock_irq(&store->log_lock);
-	blocks = snap->blocks + snap->merging + snap->delta;
+	blocks = sosnap_own_count(&snap->own);
+	quota = snap->own.quota;
 	spin_unlock_irq(&store->log_lock);
 	mutex_lock(&store->meta_lock);
 	e = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, snap->id);
 	if (e)
 		g = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_GOLD,
 				       le32_to_cpu(e->item.snapshot.gold));
-	DMEMIT("%s %s %llu %llu %s %llu", sosnap_snap_state(snap), e ? e->item.snapshot.name : "-",
+	DMEMIT("%s %s %llu %llu %s %llu %llu", sosnap_snap_state(snap),
+	       e ? e->item.snapshot.name : "-",
 	       (u64)snap->sectors, blocks, g ? g->item.gold.name : "-",
-	       sosnap_map_kib(&snap->map_bytes));
+	       sosnap_map_kib(&snap->map_bytes), quota);
 	mutex_unlock(&store->meta_lock);
 }

@@ -52,6 +52,7 @@
 
 #include "../compat.h"
 #include "../core/meta.h"
+#include "../core/own.h"
 #include "slots.h"
 
 #define DM_MSG_PREFIX "sosnap"
@@ -335,6 +336,7 @@ struct sosnap_snap {
 	u32 id;
 	u32 object;			/* top of the chain: where records go; log_lock */
 	u32 gen;			/* how often the top was frozen; changes while suspended */
+	bool limited;			/* first writes claim their blocks, see quota.h */
 	u32 nr_chain;
 	u32 *chain;			/* the top and its ancestors; load_lock, root_sem */
 	u64 sectors;
@@ -354,10 +356,8 @@ struct sosnap_snap {
 	struct list_head zero_ranges;
 	wait_queue_head_t wait;		/* for pending bits to clear */
 
-	u64 blocks;			/* changed blocks in the trees; log_lock */
-	s64 delta;			/* changed blocks since the last checkpoint; log_lock */
-	s64 merging;			/* of these, in the checkpoint under way; log_lock */
-	u64 logged;			/* commit of its last record; log_lock */
+	struct sosnap_own own;		/* its changed blocks; log_lock */
+	bool at_quota;			/* somebody was told of that; log_lock */
 	struct sosnap_window_state {
 		u64 store[SOSNAP_WINDOW_BLOCKS];
 	} scratch;			/* load_lock */
@@ -368,6 +368,7 @@ struct sosnap_snap {
 #define SOSNAP_BIO_COUNTED	0x2	/* in an inflight counter */
 #define SOSNAP_BIO_JOIN		0x4	/* wait for a commit at the end */
 #define SOSNAP_BIO_PARKED	0x8	/* has waited for space, since parked */
+#define SOSNAP_BIO_CLAIMED	0x10	/* the blocks of @window are claimed, see quota.h */
 
 /**
  * struct sosnap_bio - per-bio data

@@ -6,6 +6,7 @@
 #include "space_wait.h"
 #include "store.h"
 #include "trace.h"
+#include "quota.h"
 #include "window.h"
 
 static struct kmem_cache *window_cache;
@@ -370,13 +371,14 @@ retry:
  * @store: their place
  * @based: it is base + bit
  * @ok:    the data is there
+ * @claimed: the blocks were claimed
  *
  * On success the blocks become own and are logged before anybody is told. On
  * failure everything is as before; a reserved place is reserved again.
  * Context: any.
  */
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
-			u32 count, u64 store, bool based, bool ok)
+			u32 count, u64 store, bool based, bool ok, bool claimed)
 {
 	u64 mask = sosnap_mask(first, count);
 	unsigned long flags;
@@ -387,9 +389,11 @@ void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 f
 		WRITE_ONCE(w->logged,
 			   sosnap_log_append(snap, SOSNAP_RECORD_MAP,
 					     (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
-					     store, count));
+					     store, count, claimed ? count : 0));
 	else
 		sosnap_log_unreserve(snap->store);
+	if (unlikely(claimed && !ok))
+		sosnap_quota_unclaim(snap, count);
 	__sosnap_window_renew(snap, w);
 	write_seqcount_begin(&w->seq);
 	if (ok) {

@@ -140,7 +140,7 @@ bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);
 void sosnap_window_refit(struct sosnap_snap *snap, u64 index, u32 bit);
 void sosnap_window_add_spill(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask, u64 base);
 void sosnap_window_done(struct sosnap_snap *snap, struct sosnap_window *w, u32 first,
-			u32 count, u64 store, bool based, bool ok);
+			u32 count, u64 store, bool based, bool ok, bool claimed);
 void sosnap_window_unreserve(struct sosnap_store *store);
 void sosnap_window_evict_all(struct sosnap_store *store);
 void sosnap_window_drop_map(struct sosnap_snap *snap);

@@ -170,6 +170,11 @@ test_usage_create_needs_gold()
 	says "on or off"
 	expect 2 set main/a read-only 1
 	says "on or off"
+	expect 2 set main/a quota 1000
+	says "multiple of"
+	expect 2 set main/a quota 0
+	says "a size or to none"
+	expect 2 set main/a quota off
 	expect 2 set main/a colour red
 	says "no setting 'colour'"
 }

@@ -9,6 +9,7 @@ static const struct sosnap_col cols[] = {
 	{ "size", "SIZE", SOSNAP_OUT_BYTES, 0 },
 	{ "changed", "CHANGED", SOSNAP_OUT_BYTES, 0 },
 	{ "changed_percent", "OF GOLD", SOSNAP_OUT_PERCENT, 0 },
+	{ "quota", "QUOTA", SOSNAP_OUT_BYTES, 0 },
 	{ "gold", "GOLD", SOSNAP_OUT_STRING, 0 },
 	{ "origin", "OF", SOSNAP_OUT_STRING, 0 },
 	{ "state", "STATE", SOSNAP_OUT_STRING, 0 },
@@ -96,6 +97,7 @@ static int list_store(const struct sosnap_store *store)
 		sosnap_out_row((struct sosnap_val[]){
 			{ .s = name }, { .n = s->sectors << 9 }, { .n = changed },
 			{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },
+			{ .n = s->quota << SOSNAP_BLOCK_SHIFT, .none = !s->quota },
 			{ .s = s->gold }, { .s = s->origin, .none = !strcmp(s->origin, "-") },
 			{ .s = sosnap_snap_state(s) },
 			{ .n = s->auto_activate }, { .n = s->id }, { .n = s->ctime },

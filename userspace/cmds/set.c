@@ -4,8 +4,12 @@
 #include <sys/sysmacros.h>
 
 #include "lib/dev.h"
+#include "lib/freeze.h"
 #include "lib/snap.h"
+#include "lib/units.h"
 
+static int parse_switch(const char *name, const char *value, u64 *n);
+static int parse_blocks(const char *name, const char *value, u64 *n);
 static int check_read_only(const struct sosnap_dm_dev *dev, bool on);
 static int follow_read_only(const struct sosnap_store *store,
 			    const struct sosnap_reply_snapshot *snap, bool on);
@@ -14,20 +18,48 @@ static int follow_read_only(const struct sosnap_store *store,
  * What can be set
  *
  * @word:   of the message
+ * @parse:  what its values are
  * @check:  NULL, or whether its device lets it be set; says why not
  * @follow: NULL, or what else is to be done once it is
  */
 static const struct setting {
 	const char *name;
 	const char *word;
+	int (*parse)(const char *name, const char *value, u64 *n);
 	int (*check)(const struct sosnap_dm_dev *dev, bool on);
 	int (*follow)(const struct sosnap_store *store, const struct sosnap_reply_snapshot *snap,
 		      bool on);
 } settings[] = {
-	{ "auto", "auto", NULL, NULL },
-	{ "disposable", "disposable", NULL, NULL },
-	{ "read-only", "read_only", check_read_only, follow_read_only },
+	{ "auto", "auto", parse_switch, NULL, NULL },
+	{ "disposable", "disposable", parse_switch, NULL, NULL },
+	{ "read-only", "read_only", parse_switch, check_read_only, follow_read_only },
+	{ "quota", "quota", parse_blocks, NULL, NULL },
 };
+
+static int parse_switch(const char *name, const char *value, u64 *n)
+{
+	*n = !strcmp(value, "on");
+	if (*n || !strcmp(value, "off"))
+		return 0;
+	sosnap_error("'%s' can be set on or off, not '%s'", name, value);
+	return -EINVAL;
+}
+
+static int parse_blocks(const char *name, const char *value, u64 *n)
+{
+	u64 bytes = 0;
+
+	*n = 0;
+	if (!strcmp(value, "none"))
+		return 0;
+	if (sosnap_units_option(name, value, SOSNAP_BLOCK_SIZE, &bytes))
+		return -EINVAL;
+	*n = bytes >> SOSNAP_BLOCK_SHIFT;
+	if (*n)
+		return 0;
+	sosnap_error("'%s' can be set to a size or to none, not to '%s'", name, value);
+	return -EINVAL;
+}
 
 /* Whoever has it open may be in the middle of a change */
 static int check_read_only(const struct sosnap_dm_dev *dev, bool on)
@@ -77,39 +109,48 @@ static const struct setting *find_setting(const char *name)
 	return NULL;
 }
 
-static int parse_value(const struct setting *s, const char *value, bool *on)
+/* A first quota needs a moment in which nothing is in flight; the module says which does */
+static bool needs_freeze(const struct sosnap_reply_snapshot *snap, const struct setting *s, u64 n)
 {
-	*on = !strcmp(value, "on");
-	if (*on || !strcmp(value, "off"))
-		return 0;
-	sosnap_error("'%s' can be set on or off, not '%s'", s->name, value);
-	return -EINVAL;
+	return s->parse == parse_blocks && n && !snap->quota && snap->active;
+}
+
+static int send(const struct sosnap_store *store, const struct sosnap_reply_snapshot *snap,
+		const struct setting *s, u64 n)
+{
+	char *message = sosnap_printf("set %s %s %llu", snap->name, s->word, (unsigned long long)n);
+	bool frozen = needs_freeze(snap, s, n);
+	struct sosnap_freeze freeze;
+	int r = frozen ? sosnap_freeze_begin(&freeze, store, &snap, 1) : 0, resumed;
+
+	if (r) {
+		free(message);
+		return r;
+	}
+	r = sosnap_dm_message(store->dm, message, NULL);
+	free(message);
+	if (r)
+		sosnap_dm_error(r, "'%s' of snapshot '%s/%s' cannot be set", s->name,
+				store->st.name, snap->name);
+	resumed = frozen ? sosnap_freeze_end(&freeze) : 0;
+	return r ?: resumed;
 }
 
 static int set_one(const struct sosnap_store *store, const struct sosnap_reply_snapshot *snap,
-		   const struct setting *s, const char *value, bool on)
+		   const struct setting *s, const char *value, u64 n)
 {
 	struct sosnap_dm_dev dev;
-	char *message;
-	int r;
+	int r = 0;
 
-	if (s->check) {
-		r = sosnap_snap_device(store, snap, &dev) ?: s->check(&dev, on);
-		if (r)
-			return r;
-	}
-	message = sosnap_printf("set %s %s %d", snap->name, s->word, on);
-	r = sosnap_dm_message(store->dm, message, NULL);
-	free(message);
-	if (r) {
-		sosnap_dm_error(r, "'%s' of snapshot '%s/%s' cannot be set", s->name,
-				store->st.name, snap->name);
-		return r;
-	}
-	if (s->follow)
-		r = s->follow(store, snap, on);
+	if (s->check)
+		r = sosnap_snap_device(store, snap, &dev) ?: s->check(&dev, n);
 	if (!r)
-		sosnap_done("set %s of %s/%s %s", s->name, store->st.name, snap->name, value);
+		r = send(store, snap, s, n);
+	if (!r && s->follow)
+		r = s->follow(store, snap, n);
+	if (!r)
+		sosnap_done("set %s of %s/%s %s%s", s->name, store->st.name, snap->name,
+			    s->parse == parse_blocks ? "to " : "", value);
 	return r;
 }
 
@@ -121,29 +162,32 @@ static int set(const struct sosnap_args *a)
 	struct sosnap_store store;
 	struct sosnap_ref ref;
 	size_t nr;
-	bool on;
+	u64 n;
 	int r;
 
-	if (!setting || parse_value(setting, a->arg[2], &on))
+	if (!setting || setting->parse(setting->name, a->arg[2], &n))
 		return SOSNAP_EXIT_USAGE;
 	r = sosnap_ref_parse(a->arg[0], &ref) ?: sosnap_store_find(ref.store, &store) ?:
 	    sosnap_store_snapshots(&store, &snaps, &nr);
 	if (r)
 		return SOSNAP_EXIT_FAILED;
 	snap = sosnap_snapshot_need(&store, snaps, nr, ref.snap);
-	r = snap ? set_one(&store, snap, setting, a->arg[2], on) : -ENOENT;
+	r = snap ? set_one(&store, snap, setting, a->arg[2], n) : -ENOENT;
 	free(snaps);
 	return sosnap_exit_code(r);
 }
 
 const struct sosnap_cmd sosnap_cmd_set = {
 	.name = "set",
-	.usage = "<store>/<snapshot> auto|disposable|read-only on|off",
+	.usage = "<store>/<snapshot> auto|disposable|read-only on|off | quota <size>|none",
 	.help = "change a setting of a snapshot",
 	.text = "auto on: it is activated together with its store.\n"
 		"disposable on: the monitor may remove it when space runs out, if it is inactive.\n"
 		"read-only on: nothing of it can be changed, not even by a refresh; it can be\n"
-		"removed. Refused while its device is open.",
+		"removed. Refused while its device is open.\n"
+		"quota: how much it may change in all; list shows what it has changed. Beyond that\n"
+		"the guest gets no space, and goes on when the quota is raised or it has discarded\n"
+		"something. A snapshot taken of it lets it begin at nothing.",
 	.flags = SOSNAP_CMD_DRY_RUN,
 	.min = 3,
 	.max = 3,

@@ -71,6 +71,7 @@ int sosnap_reply_parse_snapshot(const char *line, struct sosnap_reply_snapshot *
 	s->ancestors = take_number(&w, 10);
 	s->disposable = take_number(&w, 10);
 	s->read_only = take_number(&w, 10);
+	s->quota = take_number(&w, 10);
 	return w.bad ? -EPROTO : 0;
 }
 
@@ -107,5 +108,6 @@ int sosnap_reply_parse_status(const char *line, struct sosnap_reply_status *s)
 	s->blocks = take_number(&w, 10);
 	TAKE(&w, s->gold);
 	s->map_kib = take_number(&w, 10);
+	s->quota = take_number(&w, 10);
 	return w.bad ? -EPROTO : 0;
 }

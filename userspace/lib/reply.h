@@ -23,7 +23,7 @@ struct sosnap_reply_gold {
 /*
  * "list snapshot", "show": <id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state> <origin or -> <ancestors>
- *			<disposable 0|1> <read-only 0|1>
+ *			<disposable 0|1> <read-only 0|1> <quota blocks>
  */
 struct sosnap_reply_snapshot {
 	u64 id;
@@ -40,6 +40,7 @@ struct sosnap_reply_snapshot {
 	u64 ancestors;
 	bool disposable;
 	bool read_only;		/* it is set so; @state tells what it is now */
+	u64 quota;		/* blocks, 0: none */
 };
 
 /*
@@ -67,7 +68,10 @@ struct sosnap_reply_store {
 	u64 removing;
 };
 
-/* Status of sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB> */
+/*
+ * Status of sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB>
+ *	<quota blocks>
+ */
 struct sosnap_reply_status {
 	char state[16];
 	char name[SOSNAP_NAME_LEN];
@@ -75,6 +79,7 @@ struct sosnap_reply_status {
 	u64 blocks;
 	char gold[SOSNAP_NAME_LEN];
 	u64 map_kib;
+	u64 quota;
 };
 
 int sosnap_reply_parse_gold(const char *line, struct sosnap_reply_gold *g);
