@@ -13,8 +13,9 @@ snap_up a
 "$MODEL" run $dm/st-a --model "$tmp/a" --gold-sectors "$gold_sectors" --threads 4 --seconds 8 \
 	> "$tmp/run.out" 2>&1 &
 pid=$!
-rounds=0
-while kill -0 "$pid" 2> /dev/null; do
+rounds=0 under_load=0
+# each kind once, also where a machine is slow
+while kill -0 "$pid" 2> /dev/null || [ "$rounds" -lt 4 ]; do
 	case $((rounds % 4)) in
 	0) must dmsetup suspend st-a ;;
 	1) must dmsetup suspend --noflush st-a ;;
@@ -31,10 +32,11 @@ while kill -0 "$pid" 2> /dev/null; do
 	esac
 	must dmsetup resume st-a
 	rounds=$((rounds + 1))
+	! kill -0 "$pid" 2> /dev/null || under_load=$rounds
 done
 ok "a run through $rounds suspends and reloads" wait "$pid"
 cat "$tmp/run.out"
-at_least "of which there were some" 4 "$rounds"
+at_least "of which there were some under load" 1 "$under_load"
 same "the table is the reloaded one" 1 "$(dmsetup table st | grep -c error_if_no_space)"
 
 refused "a second activation of the store" "active under another name" \

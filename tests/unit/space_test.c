@@ -536,7 +536,7 @@ static void a_bitmap_that_cannot_be_read(void **state)
 	end(&e);
 	sosnap_space_exit(&e.sp);
 	io_ram_drop_cache(e.ram);
-	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s), 0);
+	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s, NULL), 0);
 	e.ram->fail_at = e.ram->calls + 1;
 	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 3 * SOSNAP_MIN_REGION,
 					    &blk, &len), -EIO);
@@ -547,7 +547,7 @@ static void a_bitmap_that_cannot_be_read(void **state)
 	sosnap_space_exit(&e.sp);
 	io_ram_drop_cache(e.ram);
 	memset(io_ram_disk(e.ram, SOSNAP_BITMAP_SLOT), 0x5a, 100);
-	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s), 0);
+	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s, NULL), 0);
 	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 1, &blk, &len), 0);
 	assert_true(blk >= R && len < 2 * SOSNAP_MIN_REGION);
 	env_exit(&e);
