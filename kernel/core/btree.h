@@ -50,6 +50,9 @@ struct sosnap_root {
  * @id:        enum sosnap_tree_id
  * @val_bytes: size of a value
  * @max_items: 0, or a lower bound for the items of a node (tests use 4)
+ * @seen:      NULL, or told of each node that was read from media and verified
+ * @fits:      NULL, or whether data can lie in these blocks (extent tree)
+ * @ctx:       for @seen and @fits
  */
 struct sosnap_tree {
 	struct sosnap_io *io;
@@ -57,6 +60,9 @@ struct sosnap_tree {
 	u8 id;
 	u16 val_bytes;
 	u16 max_items;
+	void (*seen)(void *ctx, u64 blk);
+	bool (*fits)(void *ctx, u64 blk, u32 len);
+	void *ctx;
 };
 
 struct sosnap_cursor;

@@ -10,7 +10,8 @@ static int decode(const struct sosnap_tree *t, const struct sosnap_key *key,
 	e->len = le32_to_cpu(d->len);
 	if (!e->len || e->len > SOSNAP_MAX_EXTENT || e->blk >= SOSNAP_MAX_BLK ||
 	    (e->store != SOSNAP_STORE_ZERO &&
-	     (e->store >= t->io->nr_blocks || e->len > t->io->nr_blocks - e->store)))
+	     (e->store >= t->io->nr_blocks || e->len > t->io->nr_blocks - e->store ||
+	      (t->fits && !t->fits(t->ctx, e->store, e->len)))))
 		return sosnap_fault_set(&t->io->fault, SOSNAP_FAULT_EXTENT_VALUE, 0, e->blk);
 	return 0;
 }

@@ -81,6 +81,8 @@ static int node_alloc(struct sosnap_txn *txn, u64 *blk)
 	r = sosnap_space_alloc(&m->space, 1, 1, blk, &len);
 	if (!r)
 		r = sosnap_space_set(&m->space, *blk, 1);
+	if (!r && m->in_catalog)
+		sosnap_space_pin(&m->space, *blk);
 	return unlock_said(m, r);
 }
 
@@ -103,7 +105,56 @@ static int node_free(struct sosnap_txn *txn, u64 blk)
 	struct sosnap_meta *m = container_of(txn, struct sosnap_meta, txn);
 
 	m->io->ops->forget(m->io, blk);
+	if (m->in_catalog) {
+		lock(m);
+		sosnap_space_unpin(&m->space, blk);
+		unlock(m);
+	}
 	return clear(m, blk, 1);
+}
+
+static void region_lost(struct sosnap_space *sp, u32 region)
+{
+	struct sosnap_meta *m = container_of(sp, struct sosnap_meta, space);
+
+	if (m->host)
+		m->host->lost(m, region);
+}
+
+static void node_seen(void *ctx, u64 blk)
+{
+	struct sosnap_meta *m = ctx;
+
+	lock(m);
+	sosnap_space_seen(&m->space, blk);
+	unlock(m);
+}
+
+static void catalog_seen(void *ctx, u64 blk)
+{
+	struct sosnap_meta *m = ctx;
+
+	lock(m);
+	sosnap_space_seen(&m->space, blk);
+	sosnap_space_pin(&m->space, blk);
+	unlock(m);
+}
+
+static bool data_fits(void *ctx, u64 blk, u32 len)
+{
+	struct sosnap_meta *m = ctx;
+
+	return sosnap_space_fits(&m->super, blk, len);
+}
+
+/*
+ * All three are of one checkpoint, so they agree. More in use than the trees own
+ * is what damage that was lived with leaves behind; less, and a block in use could
+ * be handed out.
+ */
+static bool free_in_doubt(const struct sosnap_meta *m)
+{
+	return m->space.free + m->super.data_blocks + m->super.node_blocks > m->space.total;
 }
 
 /**
@@ -112,7 +163,8 @@ static int node_free(struct sosnap_txn *txn, u64 blk)
  * @io:   the device; its uuid is set
  * @host: locks, or NULL
  *
- * Reads the superblocks, the summaries and the catalogue; nothing is written.
+ * Reads the superblocks, the summaries, and the catalogue with the bitmaps of its
+ * nodes; nothing is written. A store with m->doubt set is good for lookups only.
  * Context: may sleep.
  * Return: 0, -ENOMEM, -EIO or -EUCLEAN with io->fault set.
  */
@@ -140,15 +192,19 @@ int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
 		m->live[i].id = i + 1;
 		m->live[i].val_bytes = val_bytes[i];
 		m->live[i].root = m->super.root[i];
+		m->live[i].seen = i == SOSNAP_TREE_CATALOG - 1 ? catalog_seen : node_seen;
+		m->live[i].fits = data_fits;
+		m->live[i].ctx = m;
 		m->work[i] = m->live[i];
 	}
 	sosnap_io_view(&m->space_io, io);
-	r = sosnap_space_init(&m->space, io->host ? &m->space_io : io, &m->super);
+	r = sosnap_space_init(&m->space, io->host ? &m->space_io : io, &m->super, region_lost);
 	if (r == -EUCLEAN)
 		io->fault = m->space.io->fault;
 	if (r)
 		return r;
 	m->have_space = true;
+	m->doubt = free_in_doubt(m);
 	r = sosnap_catalog_load(&m->catalog, &m->live[SOSNAP_TREE_CATALOG - 1]);
 	if (r)
 		sosnap_meta_close(m);
@@ -443,6 +499,16 @@ static u32 reap_budget(struct sosnap_meta *m, u64 records, bool *merges)
 	return min_t(u64, m->reap_extents, 256 + 16 * spare);
 }
 
+static int catalog_store(struct sosnap_meta *m)
+{
+	int r;
+
+	m->in_catalog = true;
+	r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
+	m->in_catalog = false;
+	return r;
+}
+
 /**
  * sosnap_meta_checkpoint() - merge a batch of records into the trees
  * @m:        the metadata
@@ -477,7 +543,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	if (!r)
 		r = sosnap_reap(m, tail_seq, budget, merges);
 	if (!r)
-		r = sosnap_catalog_store(&m->catalog, &m->work[SOSNAP_TREE_CATALOG - 1], &m->txn);
+		r = catalog_store(m);
 	sosnap_cursor_close(&m->txn);
 	if (r)
 		return r;

@@ -45,11 +45,14 @@ struct sosnap_meta;
  * @unlock: and drop it
  * @fence:  part of the extents of @object cannot be read, io->fault says why:
  *          its snapshots must take no more writes. Called under the meta lock
+ * @lost:   the bitmap of @region cannot be right, io->fault says why: nothing of
+ *          it is handed out any more. Called under the space lock
  */
 struct sosnap_meta_host {
 	void (*lock)(struct sosnap_meta *m);
 	void (*unlock)(struct sosnap_meta *m);
 	void (*fence)(struct sosnap_meta *m, u32 object);
+	void (*lost)(struct sosnap_meta *m, u32 region);
 };
 
 /* Blocks that are allocated but owned by nobody, until release. */
@@ -66,6 +69,9 @@ struct sosnap_stray {
  * @work:     the trees the checkpoint under way is making
  * @object:   entry whose block count is being added up, see checkpoint
  * @delta:    its change so far
+ * @doubt:    more is free than the superblock's counts leave: the store must not be
+ *            written to
+ * @in_catalog: the checkpoint under way changes the catalogue's tree
  * @reap_extents: how many extents a checkpoint drops or moves at most
  * @reap_waits: it moves none, for lack of space
  */
@@ -85,6 +91,8 @@ struct sosnap_meta {
 	u32 nr_strays;
 	u32 max_strays;
 	bool have_space;
+	bool doubt;
+	bool in_catalog;
 	struct sosnap_entry *object;
 	s64 delta;
 	u32 reap_extents;

@@ -157,8 +157,11 @@ static u32 verify(const struct sosnap_tree *t, const struct sosnap_node_ref *ref
 		return SOSNAP_FAULT_NODE_ORDER;
 	if (out_of_bounds(t, ref, n))
 		return SOSNAP_FAULT_NODE_BOUNDS;
-	if (!verified)
-		WRITE_ONCE(*n->verified, true);
+	if (verified)
+		return SOSNAP_FAULT_NONE;
+	if (t->seen)
+		t->seen(t->ctx, ref->blk);
+	WRITE_ONCE(*n->verified, true);
 	return SOSNAP_FAULT_NONE;
 }
 

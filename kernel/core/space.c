@@ -249,13 +249,18 @@ static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 		rg->disk_free = rg->free;
 		rg->max_run = rg->free;
 		sp->free += rg->free;
+		/* one that was never written has all free; 0: the store has grown since */
+		if (d && !rg->gen_slot && d->e[i].free && le32_to_cpu(d->e[i].free) != rg->free) {
+			sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_COUNT, buf.blk,
+					 first + i);
+			sosnap_space_lose(sp, first + i);
+		}
 	}
 	if (d)
 		sp->io->ops->put(sp->io, &buf);
 	return 0;
 }
 
-/* What the regions could hold, were nothing in use. */
 /**
  * sosnap_space_totals() - count the blocks that have no fixed use
  * @sp: the space, with its size
@@ -283,12 +288,14 @@ void sosnap_space_totals(struct sosnap_space *sp)
  * @sp:    to fill
  * @io:    the device
  * @super: its superblock; kept, and summary_slot is changed by checkpoints
+ * @lost:  NULL, or told of bitmaps that cannot be right, now and later
  *
- * Costs 24 bytes of memory per 126 MiB and one read per 31 GiB of the device.
+ * Costs 40 bytes of memory per 126 MiB and one read per 31 GiB of the device.
  * Context: may sleep.
  * Return: 0, -ENOMEM, -EIO or -EUCLEAN.
  */
-int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosnap_super *super)
+int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosnap_super *super,
+		      void (*lost)(struct sosnap_space *sp, u32 region))
 {
 	u8 *scratch;
 	int r = 0;
@@ -297,6 +304,7 @@ int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io, struct sosn
 	memset(sp, 0, sizeof(*sp));
 	sp->io = io;
 	sp->super = super;
+	sp->lost = lost;
 	sp->nr_regions = sosnap_space_regions(super);
 	sp->region = kvcalloc(sp->nr_regions, sizeof(*sp->region), GFP_KERNEL);
 	scratch = kmalloc(SOSNAP_BITMAP_BYTES, GFP_KERNEL);
@@ -324,8 +332,10 @@ void sosnap_space_exit(struct sosnap_space *sp)
 	u32 i;
 
 	next_put(sp);
-	for (i = 0; sp->region && i < sp->nr_regions; i++)
+	for (i = 0; sp->region && i < sp->nr_regions; i++) {
 		kvfree(sp->region[i].view);
+		kvfree(sp->region[i].pins);
+	}
 	kvfree(sp->region);
 	kvfree(sp->growth.region);
 	sp->region = NULL;
@@ -351,6 +361,51 @@ static int take_over(struct sosnap_space *sp, const struct sosnap_buf *buf, u8 *
 }
 
 /**
+ * sosnap_space_lose() - hand out nothing of a region any more
+ * @sp:     the space
+ * @region: its bitmap cannot be right, io->fault says why
+ * Context: space lock held.
+ */
+void sosnap_space_lose(struct sosnap_space *sp, u32 region)
+{
+	struct sosnap_region *rg = &sp->region[region];
+
+	if (rg->lost)
+		return;
+	sp->free -= rg->free;
+	rg->free = 0;
+	rg->max_run = 0;
+	rg->lost = true;
+	if (sp->lost)
+		sp->lost(sp, region);
+}
+
+/* The view of a region from what is on media; *counted: clear bits. */
+static int view_fill(struct sosnap_space *sp, u32 region, u8 *bits, u32 *counted)
+{
+	struct sosnap_region *rg = &sp->region[region];
+	struct sosnap_buf buf;
+	int r;
+
+	sosnap_space_fresh(sp->super, region, bits, counted);
+	if (!rg->gen_slot)
+		return 0;
+	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &buf);
+	if (r)
+		return r;
+	r = take_over(sp, &buf, bits);
+	sp->io->ops->put(sp->io, &buf);
+	if (r)
+		return r;
+	*counted = SOSNAP_REGION_BLOCKS - bits_count(bits, 0, SOSNAP_REGION_BLOCKS);
+	/* one of the two is wrong, and nobody knows which */
+	if (*counted != rg->disk_free)
+		return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_COUNT, buf.blk,
+					rg->disk_free);
+	return 0;
+}
+
+/**
  * sosnap_space_view() - have the view of a region in memory
  * @sp:     the space
  * @region: which
@@ -361,36 +416,28 @@ int sosnap_space_view(struct sosnap_space *sp, u32 region)
 {
 	struct sosnap_region *rg = &sp->region[region];
 	struct sosnap_view *v;
-	struct sosnap_buf buf;
 	u32 counted;
 	int r;
 
 	if (rg->view)
 		return 0;
+	if (rg->lost)
+		return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_LOST,
+					bitmap_blk(region, rg->gen_slot & 1), region);
 	/* a page; a checkpoint that failed for it would end all writes */
 	v = kmalloc(sizeof(*v), GFP_NOIO | __GFP_NOFAIL);
 	if (!v)
 		return -ENOMEM;
 	v->outstanding = 0;
 	v->used = 1;
-	sosnap_space_fresh(sp->super, region, v->bits, &counted);
-	if (rg->gen_slot) {
-		r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &buf);
-		if (!r) {
-			r = take_over(sp, &buf, v->bits);
-			sp->io->ops->put(sp->io, &buf);
-		}
-		if (r) {
-			kvfree(v);
-			return r;
-		}
-		counted = SOSNAP_REGION_BLOCKS - bits_count(v->bits, 0, SOSNAP_REGION_BLOCKS);
+	r = view_fill(sp, region, v->bits, &counted);
+	if (r) {
+		kvfree(v);
+		if (r == -EUCLEAN)
+			sosnap_space_lose(sp, region);
+		return r;
 	}
-	/* a wrong count must not let more be taken than there is */
-	sp->free = sp->free - rg->free + counted;
-	rg->free = counted;
-	rg->disk_free = counted;
-	rg->max_run = counted;
+	rg->max_run = rg->free;
 	rg->view = v;
 	sp->nr_views++;
 	return 0;
@@ -429,8 +476,7 @@ static void take(struct sosnap_space *sp, u32 region, u32 start, u32 len)
 	bits_set(rg->view->bits, start, len);
 	rg->view->outstanding += len;
 	rg->view->used = 1;
-	rg->free -= len;
-	sp->free -= len;
+	free_take(sp, rg, len);
 }
 
 /*
@@ -454,8 +500,6 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *b
 		r = sosnap_space_view(sp, region);
 		if (r) {
 			/* a damaged bitmap costs its region, not the store */
-			if (r == -EUCLEAN)
-				rg->max_run = 0;
 			error = r;
 			continue;
 		}
@@ -568,13 +612,120 @@ int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE, 0, blk);
 		bits_clear(rg->view->bits, bit, n);
 		rg->view->outstanding -= n;
-		rg->free += n;
-		rg->max_run = rg->free;
-		sp->free += n;
+		free_add(sp, rg, n);
 		blk += n;
 		len -= n;
 	}
 	return 0;
+}
+
+/**
+ * sosnap_space_seen() - a tree node was found in this block
+ * @sp:  the space
+ * @blk: a node of the trees in force, read from media and verified
+ *
+ * If the bitmap has the block free, the region is lost before the block is handed
+ * out. Costs at most one read of a bitmap, and no memory.
+ * Context: space lock held; may sleep.
+ */
+void sosnap_space_seen(struct sosnap_space *sp, u64 blk)
+{
+	struct sosnap_region *rg;
+	struct sosnap_buf buf;
+	u32 region, bit;
+	bool set;
+	int r;
+
+	piece(blk, 1, &region, &bit);
+	if (region >= sp->nr_regions || sp->region[region].lost)
+		return;
+	rg = &sp->region[region];
+	if (rg->view) {
+		set = bits_any(rg->view->bits, bit, 1);
+	} else if (rg->gen_slot) {
+		r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &buf);
+		if (r == -EUCLEAN)
+			sosnap_space_lose(sp, region);
+		if (r)
+			return;
+		set = bits_any(((struct sosnap_disk_bitmap *)buf.data)->bits, bit, 1);
+		sp->io->ops->put(sp->io, &buf);
+	} else {
+		set = sosnap_space_meets_fixed(sp, region, bit, 1);
+	}
+	if (set)
+		return;
+	sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE, blk, region);
+	sosnap_space_lose(sp, region);
+}
+
+/**
+ * sosnap_space_pin() - a node of the catalogue lies here
+ * @sp:  the space
+ * @blk: its block
+ *
+ * It is not freed before it is unpinned, whatever an extent says. Takes 4 KiB for
+ * a region with such nodes: no more than the catalogue is large.
+ * Context: space lock held; may sleep.
+ */
+void sosnap_space_pin(struct sosnap_space *sp, u64 blk)
+{
+	struct sosnap_region *rg;
+	u32 region, bit;
+
+	piece(blk, 1, &region, &bit);
+	if (region >= sp->nr_regions)
+		return;
+	rg = &sp->region[region];
+	if (!rg->pins)
+		rg->pins = kzalloc(SOSNAP_BITMAP_BYTES, GFP_NOIO | __GFP_NOFAIL);
+	if (rg->pins)
+		bits_set(rg->pins, bit, 1);
+}
+
+/**
+ * sosnap_space_unpin() - the node is given up
+ * @sp:  the space
+ * @blk: its block
+ * Context: space lock held.
+ */
+void sosnap_space_unpin(struct sosnap_space *sp, u64 blk)
+{
+	u32 region, bit;
+
+	piece(blk, 1, &region, &bit);
+	if (region < sp->nr_regions && sp->region[region].pins)
+		bits_clear(sp->region[region].pins, bit, 1);
+}
+
+/**
+ * sosnap_space_fits() - whether data can lie in these blocks
+ * @super: the superblock
+ * @blk:   the first
+ * @len:   how many, not 0; within the device
+ *
+ * The same as sosnap_space_meets_fixed() says, in a few instructions: it is asked
+ * for each extent that is read.
+ * Context: any.
+ */
+bool sosnap_space_fits(const struct sosnap_super *super, u64 blk, u32 len)
+{
+	u32 bit, region = div_u64_rem(blk, SOSNAP_REGION_BLOCKS, &bit);
+	u64 end = (u64)bit + len;
+
+	if (blk + len > READ_ONCE(super->nr_blocks))
+		return false;
+	/* the slots of its region, or of the next one */
+	if ((bit < SOSNAP_BITMAP_SLOT + 2 && end > SOSNAP_BITMAP_SLOT) ||
+	    end > SOSNAP_REGION_BLOCKS + SOSNAP_BITMAP_SLOT)
+		return false;
+	if (region % SOSNAP_SUMMARY_REGIONS == 0 && bit < SOSNAP_SUMMARY_SLOT + 2 &&
+	    end > SOSNAP_SUMMARY_SLOT)
+		return false;
+	return region || (bit > SOSNAP_SUPER_BLK0 &&
+			  (bit > SOSNAP_SUPER_BLK1 || end <= SOSNAP_SUPER_BLK1) &&
+			  (bit >= super->journal_blk + super->journal_blocks ||
+			   end <= super->journal_blk));
 }
 
 /**

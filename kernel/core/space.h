@@ -22,6 +22,32 @@
  *     release of that checkpoint on, so no record names such a block before a
  *     superblock that knows it is durable.
  *
+ * What is believed of a bitmap. Right checksums only say that a block is what was
+ * written; one that calls a block in use free must not lead to its being
+ * overwritten. A full check is out: activation costs no more than the journal.
+ * What costs next to nothing is seen before anything of a region is handed out:
+ *
+ *   - the bits that are never free (take_over), and the number of clear bits
+ *     against the summary, which is another block (sosnap_space_view): any change
+ *     of a bitmap alone, and any bitmap taken for one that was never written;
+ *   - the sum of what is free against the counts in the superblock, which is a
+ *     third one, at activation (sosnap_meta_open): a store of which it says that
+ *     less is in use than its trees own is not written to at all;
+ *   - the bit of each tree node that is read, once for each time its block comes
+ *     from media (sosnap_space_seen): of all of the catalogue at activation, of
+ *     the extent tree on the way that is taken;
+ *   - the bits of what a checkpoint frees (sosnap_space_clear).
+ *
+ * What an extent says of its place is looked at in the same way: data never lies
+ * where something has a fixed place (sosnap_space_fits), so no guest's overwrite
+ * hits that; and what an extent gives up is not freed where the catalogue lies
+ * (sosnap_space_pin), without which no snapshot of the store can be found.
+ *
+ * A bitmap that is caught is *lost*: nothing of its region is handed out until
+ * the next activation, and none of it counts as free. What is in use there goes
+ * on. What is not seen is a bitmap in which as many bits are wrong one way as the
+ * other, until a node below one of them is read; for data only the check sees it.
+ *
  * Locking: one lock of the caller around every call here (the space lock).
  * Every call may sleep for at most one bitmap read per region it looks at.
  */
@@ -49,6 +75,8 @@ struct sosnap_region {
 	u32 max_run;		/* no longer run of clear bits exists (a bound) */
 	u32 disk_free;		/* clear bits of what this checkpoint writes */
 	bool touched;		/* by the checkpoint under way, until release */
+	u8 *pins;		/* NULL: none; bits as on disk: see sosnap_space_pin() */
+	bool lost;		/* its bitmap cannot be right: nothing is handed out */
 };
 
 struct sosnap_space {
@@ -65,6 +93,8 @@ struct sosnap_space {
 	u64 free;		/* sum of region[].free */
 	u64 total;		/* blocks of the store less the fixed ones */
 	u64 fixed;		/* the others, and those at the end that are not used */
+	/* NULL, or told once of each bitmap that is lost, io->fault says why */
+	void (*lost)(struct sosnap_space *sp, u32 region);
 	struct sosnap_space_growth {
 		struct sosnap_region *region;	/* NULL, or room for all regions then */
 		u64 nr_blocks;
@@ -76,13 +106,19 @@ struct sosnap_space {
 };
 
 int sosnap_space_init(struct sosnap_space *sp, struct sosnap_io *io,
-		      struct sosnap_super *super);
+		      struct sosnap_super *super,
+		      void (*lost)(struct sosnap_space *sp, u32 region));
 void sosnap_space_exit(struct sosnap_space *sp);
 
 int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len);
 int sosnap_space_alloc_more(struct sosnap_space *sp, u32 least, u32 most, u64 *blk, u32 *len);
 int sosnap_space_take(struct sosnap_space *sp, u64 blk, u64 len);
 int sosnap_space_give_back(struct sosnap_space *sp, u64 blk, u64 len);
+
+void sosnap_space_seen(struct sosnap_space *sp, u64 blk);
+void sosnap_space_pin(struct sosnap_space *sp, u64 blk);
+void sosnap_space_unpin(struct sosnap_space *sp, u64 blk);
+bool sosnap_space_fits(const struct sosnap_super *super, u64 blk, u32 len);
 
 int sosnap_space_grow(struct sosnap_space *sp, u64 nr_blocks);
 

@@ -135,8 +135,7 @@ int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len)
 		bits_set(bits, bit, n);
 		fresh = bits_set(rg->view->bits, bit, n);
 		rg->view->outstanding -= n - fresh;
-		rg->free -= fresh;
-		sp->free -= fresh;
+		free_take(sp, rg, fresh);
 		rg->disk_free -= n;
 		blk += n;
 		len -= n;
@@ -171,7 +170,7 @@ static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set
  *        without an owner again: set them anew, or give them back once what was
  *        written there is flushed
  *
- * The others stay out of reach until sosnap_space_release().
+ * Pinned blocks are not cleared. The others stay out of reach until sosnap_space_release().
  * Context: space lock held; may sleep.
  * Return: 0, -EIO, -ENOMEM, or -EUCLEAN when one of them has no owner.
  */
@@ -187,14 +186,20 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
 		if (sosnap_space_meets_fixed(sp, region, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_RANGE, 0, blk);
+		if (sp->region[region].pins && bits_any(sp->region[region].pins, bit, n))
+			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
+						bitmap_blk(region, 0), blk);
 		r = was_set(sp, region, bit, n, &set);
 		if (!r)
 			r = next_get(sp, region, &bits);
 		if (r)
 			return r;
-		if (bits_count(bits, bit, n) < n)
-			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
-						bitmap_blk(region, 0), blk);
+		if (bits_count(bits, bit, n) < n) {
+			r = sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BITMAP_FREE,
+					     bitmap_blk(region, 0), blk);
+			sosnap_space_lose(sp, region);
+			return r;
+		}
 		bits_clear(bits, bit, n);
 		sp->region[region].disk_free += n;
 		sp->region[region].view->outstanding += n - set;
@@ -362,9 +367,7 @@ static int tail_release(struct sosnap_space *sp, u32 region)
 	if (!sp->growth.written || region != sp->growth.tail_region)
 		return 0;
 	bits_clear(rg->view->bits, sp->growth.tail, to - sp->growth.tail);
-	rg->free += to - sp->growth.tail;
-	sp->free += to - sp->growth.tail;
-	rg->max_run = rg->free;
+	free_add(sp, rg, to - sp->growth.tail);
 	return 0;
 }
 
@@ -376,9 +379,7 @@ static void regions_release(struct sosnap_space *sp)
 	for (i = g->from; i < sp->nr_regions; i++) {
 		struct sosnap_region *rg = &sp->region[i];
 
-		rg->free = rg->disk_free;
-		rg->max_run = rg->free;
-		sp->free += rg->free;
+		free_add(sp, rg, rg->disk_free);
 	}
 	kvfree(g->region);
 	memset(g, 0, sizeof(*g));
@@ -417,10 +418,8 @@ static int region_release(struct sosnap_space *sp, u32 region, u64 old_gen_slot,
 		freed_word(&f, w, gone);
 	}
 	freed_tell(&f, SOSNAP_REGION_BLOCKS);
-	rg->free += f.nr;
-	sp->free += f.nr;
 	if (f.nr)
-		rg->max_run = rg->free;
+		free_add(sp, rg, f.nr);
 	sp->io->ops->put(sp->io, &a);
 out:
 	sp->io->ops->put(sp->io, &b);

@@ -17,6 +17,7 @@ void sosnap_space_header(struct sosnap_io *io, struct sosnap_buf *buf, u32 magic
 			 u64 gen);
 int sosnap_space_view(struct sosnap_space *sp, u32 region);
 void sosnap_space_totals(struct sosnap_space *sp);
+void sosnap_space_lose(struct sosnap_space *sp, u32 region);
 
 static inline u32 blocks_in(u64 nr_blocks, u32 region)
 {
@@ -126,6 +127,24 @@ static inline u32 piece(u64 blk, u64 len, u32 *region, u32 *bit)
 {
 	*region = div_u64_rem(blk, SOSNAP_REGION_BLOCKS, bit);
 	return min_t(u64, len, SOSNAP_REGION_BLOCKS - *bit);
+}
+
+/* More is free in a region, or less; of one whose bitmap is lost nothing is. */
+static inline void free_add(struct sosnap_space *sp, struct sosnap_region *rg, u32 n)
+{
+	if (rg->lost)
+		return;
+	rg->free += n;
+	sp->free += n;
+	rg->max_run = rg->free;
+}
+
+static inline void free_take(struct sosnap_space *sp, struct sosnap_region *rg, u32 n)
+{
+	if (rg->lost)
+		return;
+	rg->free -= n;
+	sp->free -= n;
 }
 
 /* Let go of the bitmap that the checkpoint has changed last. */

@@ -36,10 +36,23 @@ static void fence(struct sosnap_meta *m, u32 object)
 	mutex_unlock(&store->list_lock);
 }
 
+/* Nothing is handed out of a region whose bitmap cannot be right. */
+static void lost(struct sosnap_meta *m, u32 region)
+{
+	struct sosnap_store *store = container_of(m, struct sosnap_store, meta);
+	struct sosnap_fault *f = &m->space.io->fault;
+
+	DMERR("%s: bitmap of region %u is damaged: nothing of the region is handed out: block %llu %s: fault=%s: run sosnap store check",
+	      m->super.name, region, f->blk, sosnap_fault_text(f->what),
+	      sosnap_fault_name(f->what));
+	schedule_work(&store->event);
+}
+
 const struct sosnap_meta_host sosnap_meta_host = {
 	.lock = space_lock,
 	.unlock = space_unlock,
 	.fence = fence,
+	.lost = lost,
 };
 
 static long inflight(struct sosnap_store *store, int epoch)

@@ -179,6 +179,14 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 		ti->error = "store has features this version may only read: use read_only";
 		return -EROFS;
 	}
+	if (store->meta.doubt && store->state == SOSNAP_STORE_RW) {
+		DMERR("%s: %llu blocks are free, %llu own data and %llu metadata: more than %llu: run sosnap store check",
+		      store->meta.super.name, store->meta.space.free,
+		      store->meta.super.data_blocks, store->meta.super.node_blocks,
+		      store->meta.space.total);
+		ti->error = "free space of the store is in doubt: run sosnap store check, or use read_only";
+		return -EUCLEAN;
+	}
 	r = sosnap_checkpoint_init(store);
 	if (!r)
 		r = sosnap_checkpoint_replay(store);

@@ -11,7 +11,8 @@
  *	    snap->load_lock		a message gives a snapshot another top; evictions
  *	  store->space_lock		a checkpoint allocates and frees
  *	snap->load_lock			one load or discard per snapshot
- *	  store->root_sem (read)	a load walks the trees
+ *	  store->root_sem (read)	a load walks the trees ...
+ *	    store->space_lock		... and compares nodes with their bitmaps
  *	  store->space_lock		a discarded window returns its reservation
  *	    window->lock		a first write changes its window ...
  *	      store->log_lock		... and logs it: records of one window are

@@ -15,10 +15,15 @@ static void fence(struct sosnap_meta *m, u32 object)
 {
 }
 
+static void lost(struct sosnap_meta *m, u32 region)
+{
+}
+
 static const struct sosnap_meta_host host = {
 	.lock = nothing,
 	.unlock = nothing,
 	.fence = fence,
+	.lost = lost,
 };
 
 static void found(void *ctx, const struct sosnap_fault *fault, const char *detail)
@@ -70,6 +75,11 @@ static void activate(struct fuzz_in *in)
 
 	if (sosnap_meta_open(&m, &fuzz_mem.io, &host))
 		return;
+	if (m.doubt) {
+		sosnap_meta_close(&m);
+		io_mem_drop_verified(&fuzz_mem);
+		return;
+	}
 	if (sosnap_batch_init(&batch, 64))
 		abort();
 	r = sosnap_meta_replay(&m, &batch, &(u64){ 0 });

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	fuzz_edit(&in);
 	if (sosnap_super_read(&fuzz_mem.io, &super))
 		return 0;
-	if (sosnap_space_init(&sp, &fuzz_mem.io, &super))
+	if (sosnap_space_init(&sp, &fuzz_mem.io, &super, NULL))
 		return 0;
 	for (round = 0; round < 3 && in.left; round++) {
 		sosnap_space_begin(&sp, ++super.gen);

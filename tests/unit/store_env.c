@@ -432,10 +432,16 @@ static void hook_fence(struct sosnap_meta *m, u32 object)
 	fail_msg("cache object %u was fenced", object);
 }
 
+static void hook_lost(struct sosnap_meta *m, u32 region)
+{
+	fail_msg("the bitmap of region %u was lost", region);
+}
+
 static const struct sosnap_meta_host host = {
 	.lock = hook_lock,
 	.unlock = hook_unlock,
 	.fence = hook_fence,
+	.lost = hook_lost,
 };
 
 static const struct sosnap_io_ops *ram_ops;
@@ -567,6 +573,7 @@ static void open_store(struct se *se)
 	se->concurrent = 0;
 
 	assert_int_equal(sosnap_meta_open(&se->m, &se->ram->io, &host), 0);
+	assert_false(se->m.doubt);
 	se->m.reap_extents = SE_REAP_EXTENTS;
 	assert_int_equal(sosnap_batch_init(&se->batch, 64), 0);
 	assert_int_equal(sosnap_meta_replay(&se->m, &se->batch, &commits), 0);

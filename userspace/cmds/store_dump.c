@@ -358,7 +358,7 @@ static void print_region(struct dump *d, u32 nr, u64 gen_slot, u32 free_blocks)
 static void dump_regions(struct dump *d, const char *key)
 {
 	struct sosnap_space space;
-	int r = sosnap_space_init(&space, &d->s.file.io, &d->s.super);
+	int r = sosnap_space_init(&space, &d->s.file.io, &d->s.super, NULL);
 
 	sosnap_out_text("regions (without a bitmap: never written)");
 	sosnap_out_stream("regions", region_cols, ARRAY_SIZE(region_cols));
