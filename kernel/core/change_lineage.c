@@ -113,11 +113,24 @@ static void add_flag(struct sosnap_change *c, struct sosnap_entry *o, u32 flag)
 	sosnap_change_put(c, SOSNAP_CATALOG_OBJECT, o->id, &item);
 }
 
-static void set_top(struct sosnap_change *c, struct sosnap_entry *s, u32 object)
+static __le32 lossy(const struct sosnap_entry *s)
+{
+	return s->item.snapshot.flags & cpu_to_le32(SOSNAP_SNAPSHOT_LOSSY);
+}
+
+/*
+ * @like: the snapshot that it looks like from now on, NULL: its gold image. What
+ * that one lacks it lacks as well.
+ */
+static void set_top(struct sosnap_change *c, struct sosnap_entry *s, u32 object,
+		    const struct sosnap_entry *like)
 {
 	union sosnap_item item = s->item;
 
 	item.snapshot.object = cpu_to_le32(object);
+	item.snapshot.flags &= ~cpu_to_le32(SOSNAP_SNAPSHOT_LOSSY);
+	if (like)
+		item.snapshot.flags |= lossy(like);
 	sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, s->id, &item);
 }
 
@@ -179,6 +192,7 @@ static int add_snapshot(struct sosnap_change *c, struct sosnap_pair *pair,
 	item.snapshot.object = cpu_to_le32(object);
 	item.snapshot.gold = from->gold;
 	item.snapshot.origin = cpu_to_le32(origin->id);
+	item.snapshot.flags = lossy(origin);
 	pair->id = c->m->super.next_snapshot;
 	r = sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, pair->id, &item);
 	if (!r)
@@ -246,7 +260,7 @@ int sosnap_change_snapshot(struct sosnap_change *c, struct sosnap_pair *list, u3
 		if (!plan[i].top)
 			continue;
 		add_flag(c, top_of(c, plan[i].origin), SOSNAP_OBJECT_FROZEN);
-		set_top(c, plan[i].origin, plan[i].top);
+		set_top(c, plan[i].origin, plan[i].top, plan[i].origin);
 	}
 	kvfree(plan);
 	return r;
@@ -283,7 +297,7 @@ int sosnap_change_refresh(struct sosnap_change *c, const char *name, u64 now)
 		return -ENOMEM;
 	if (old)
 		add_flag(c, old, SOSNAP_OBJECT_DYING);
-	set_top(c, s, object);
+	set_top(c, s, object, NULL);
 	return 0;
 }
 
@@ -353,11 +367,11 @@ int sosnap_change_rollback(struct sosnap_change *c, const char *name, const char
 	}
 	if (top) {
 		add_flag(c, top_of(c, from), SOSNAP_OBJECT_FROZEN);
-		set_top(c, from, top);
+		set_top(c, from, top, from);
 	}
 	old = top_of(c, s);
 	if (old)
 		add_flag(c, old, SOSNAP_OBJECT_DYING);
-	set_top(c, s, object);
+	set_top(c, s, object, from);
 	return 0;
 }

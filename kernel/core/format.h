@@ -204,6 +204,7 @@ struct sosnap_disk_object {
 #define SOSNAP_SNAPSHOT_AUTO	0x1	/* activate with the store */
 #define SOSNAP_SNAPSHOT_RO	0x2
 #define SOSNAP_SNAPSHOT_DISPOSABLE 0x4	/* a monitor may remove it when space runs out */
+#define SOSNAP_SNAPSHOT_LOSSY	0x8	/* a repair could not find all that it had */
 
 struct sosnap_disk_snapshot {
 	char name[SOSNAP_NAME_LEN];

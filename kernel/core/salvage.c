@@ -192,13 +192,23 @@ static void tell_object(struct tell *t, u32 object)
 			tell_range(t, &tree->lost[i]);
 }
 
+/* Entries of this catalogue are fenced when they may not be what they were. */
+static void mark(struct sosnap_salvage *s, struct sosnap_entry *e, bool doubtful)
+{
+	if (doubtful || e->fenced || s->result->lost_commits)
+		e->item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_LOSSY);
+	if (le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY)
+		s->result->marked++;
+}
+
 static void tell_losses(struct sosnap_salvage *s)
 {
-	const struct sosnap_entry *e, *o;
+	struct sosnap_entry *e, *o;
 	u32 id = 0, object, steps, k;
 
 	while ((e = sosnap_catalog_next(&s->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
 		struct tell t = { .s = s };
+		bool doubtful = false;
 
 		id = e->id + 1;
 		t.loss.snapshot = e->item.snapshot.name;
@@ -209,8 +219,10 @@ static void tell_losses(struct sosnap_salvage *s)
 			tell_object(&t, object);
 			o = sosnap_catalog_get(&s->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
 			object = o ? le32_to_cpu(o->item.object.parent) : 0;
+			doubtful |= !o || o->fenced;
 		}
 		s->result->lost_snapshots += t.any;
+		mark(s, e, doubtful || t.any);
 	}
 	for (k = 0; k < s->nr_objects; k++) {
 		const struct salvage_object *ob = &s->object[k];

@@ -49,6 +49,11 @@
  * short at any point it leaves the store as damaged as before, and a state that
  * is found in the same way: what it wrote is younger than G.
  *
+ * Each snapshot that may not be what it was is marked (SOSNAP_SNAPSHOT_LOSSY): one
+ * that lacks a range, itself or by an ancestor; whose item, or an ancestor's, was made
+ * anew or is of an older state; and all of them when a commit is missing, as nobody
+ * can say whose it was. An earlier mark stays.
+ *
  * For the tool and the tests; the module does not contain it.
  */
 #ifndef SOSNAP_SALVAGE_H
@@ -122,6 +127,7 @@ struct sosnap_salvage_ops {
  * @shared_blocks:   claimed a second time, and not given
  * @doubtful_blocks: that may be out of date: taken if asked for
  * @lost_snapshots:  with something lost
+ * @marked:          snapshots of the result that are marked as lossy
  */
 struct sosnap_salvage_result {
 	struct sosnap_super super;
@@ -138,6 +144,7 @@ struct sosnap_salvage_result {
 	u64 shared_blocks;
 	u64 doubtful_blocks;
 	u64 lost_snapshots;
+	u64 marked;
 };
 
 struct sosnap_salvage;

@@ -50,6 +50,16 @@ static void free_name(const struct sosnap_salvage *s, u32 type, const char *base
 		snprintf(name, SOSNAP_NAME_LEN, "%.40s-%u.%u", base, id, n);
 }
 
+/* Made anew without all that it was. */
+static int doubt(struct sosnap_salvage *s, u32 type, u32 id, int r)
+{
+	struct sosnap_entry *e = get(s, type, id);
+
+	if (!r && e)
+		e->fenced = true;
+	return r;
+}
+
 static int make_object(struct sosnap_salvage *s, u32 id, u32 gold, u32 parent, u32 flags)
 {
 	union sosnap_item item = { };
@@ -77,7 +87,8 @@ static int unknown_objects(struct sosnap_salvage *s)
 			continue;
 		if (!gold)
 			gold = s->meta.super.next_gold++;
-		r = make_object(s, c->object, gold, 0, 0);
+		r = doubt(s, SOSNAP_CATALOG_OBJECT, c->object,
+			  make_object(s, c->object, gold, 0, 0));
 	}
 	return r;
 }
@@ -107,7 +118,8 @@ static int lost_tops(struct sosnap_salvage *s)
 		u32 object = le32_to_cpu(e->item.snapshot.object);
 
 		if (!get(s, SOSNAP_CATALOG_OBJECT, object))
-			r = make_object(s, object, le32_to_cpu(e->item.snapshot.gold), 0, 0);
+			r = doubt(s, SOSNAP_CATALOG_OBJECT, object,
+				  make_object(s, object, le32_to_cpu(e->item.snapshot.gold), 0, 0));
 	}
 	return r;
 }
@@ -125,8 +137,9 @@ static int lost_parents(struct sosnap_salvage *s)
 		if (!parent || get(s, SOSNAP_CATALOG_OBJECT, parent) ||
 		    sosnap_object_is(e, SOSNAP_OBJECT_DYING))
 			continue;
-		r = make_object(s, parent, le32_to_cpu(e->item.object.gold), 0,
-				SOSNAP_OBJECT_FROZEN);
+		r = doubt(s, SOSNAP_CATALOG_OBJECT, parent,
+			  make_object(s, parent, le32_to_cpu(e->item.object.gold), 0,
+				      SOSNAP_OBJECT_FROZEN));
 	}
 	return r;
 }
@@ -283,8 +296,9 @@ static int make_snapshot(struct sosnap_salvage *s, const struct sosnap_entry *o,
 	memcpy(item.snapshot.uuid, s->io->uuid, sizeof(item.snapshot.uuid));
 	for (i = 0; i < 4; i++)
 		item.snapshot.uuid[12 + i] ^= (u8)((id + 1) >> (8 * i));
-	return put(s, SOSNAP_CATALOG_SNAPSHOT, id, &item,
-		   "made for a cache object whose snapshot is lost");
+	return doubt(s, SOSNAP_CATALOG_SNAPSHOT, id,
+		     put(s, SOSNAP_CATALOG_SNAPSHOT, id, &item,
+			 "made for a cache object whose snapshot is lost"));
 }
 
 /* Objects that nothing refers to: with blocks they get a snapshot, else they go. */

@@ -38,6 +38,8 @@
  *					the new size counts from the next table on
  *	set <name> auto 0|1		activate it with the store
  *	set <name> disposable 0|1	it may be removed when space runs out
+ *	set <name> lossy 0|1		a repair could not find all that it had; 0: what
+ *					is left is good enough
  *	set <name> read_only 0|1	it takes no writes, also while it is active,
  *					no resize, refresh or rollback
  *	set <name> quota <blocks>	it may own so many, 0: any number; suspended, if
@@ -46,7 +48,7 @@
  *					replies with the size now, in blocks
  *	low_water <blocks>		as the option, until the next table; replies
  *					what data may still take, in blocks
- *	list disposable			names, oldest first
+ *	list disposable, list lossy	names, oldest first
  *	list gold | list snapshot	one line each, see below
  *	list snapshot <id>		from this id on, as many as one answer
  *					holds; then, if there are others, a line

@@ -408,6 +408,7 @@ static const struct {
 	{ "auto", SOSNAP_SNAPSHOT_AUTO },
 	{ "disposable", SOSNAP_SNAPSHOT_DISPOSABLE },
 	{ "read_only", SOSNAP_SNAPSHOT_RO },
+	{ "lossy", SOSNAP_SNAPSHOT_LOSSY },
 };
 
 /*
@@ -443,7 +444,7 @@ static int set_quota(struct call *c)
 	return r;
 }
 
-/* set <name> auto|disposable|read_only 0|1, set <name> quota <blocks> */
+/* set <name> auto|disposable|read_only|lossy 0|1, set <name> quota <blocks> */
 static int set(struct call *c)
 {
 	struct sosnap_change ch;
@@ -457,7 +458,7 @@ static int set(struct call *c)
 		i++;
 	if (i == ARRAY_SIZE(snapshot_flags))
 		return refuse(c, -EINVAL,
-			      "unknown property: there are auto, disposable, read_only and quota");
+			      "unknown property: there are auto, disposable, read_only, lossy and quota");
 	r = number(c, c->argv[2], &on);
 	if (r)
 		return r;
@@ -543,8 +544,8 @@ static unsigned int gold_line(struct call *c, struct sosnap_entry *e, unsigned i
 	return sz;
 }
 
-/* Those that may be removed for their space, the oldest first: ids only ever rise. */
-static int list_disposable(struct call *c)
+/* Those that have a flag, the oldest first: ids only ever rise. */
+static int list_flagged(struct call *c, u32 flag)
 {
 	unsigned int sz = 0, maxlen = c->maxlen;
 	char *result = c->result;
@@ -555,7 +556,7 @@ static int list_disposable(struct call *c)
 	mutex_lock(&c->store->meta_lock);
 	while (sz < maxlen && (e = sosnap_catalog_next(&c->store->meta.catalog,
 						       SOSNAP_CATALOG_SNAPSHOT, id))) {
-		if (le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_DISPOSABLE)
+		if (le32_to_cpu(e->item.snapshot.flags) & flag)
 			DMEMIT("%s\n", e->item.snapshot.name);
 		id = e->id + 1;
 	}
@@ -564,7 +565,7 @@ static int list_disposable(struct call *c)
 }
 
 /*
- * list gold|snapshot|disposable, list snapshot <from id>
+ * list gold|snapshot|disposable|lossy, list snapshot <from id>
  *
  * With an id, as many as one answer holds: one that is too long is asked for again
  * with a larger buffer, which libdevmapper then clears and hands over at every later
@@ -579,7 +580,9 @@ static int list(struct call *c)
 	struct sosnap_entry *e;
 
 	if (!part && !strcasecmp(c->argv[0], "disposable"))
-		return list_disposable(c);
+		return list_flagged(c, SOSNAP_SNAPSHOT_DISPOSABLE);
+	if (!part && !strcasecmp(c->argv[0], "lossy"))
+		return list_flagged(c, SOSNAP_SNAPSHOT_LOSSY);
 	if (gold ? part : strcasecmp(c->argv[0], "snapshot"))
 		return refuse(c, -EINVAL, "wanted: list gold or list snapshot [<from id>]");
 	if (part && kstrtou32(c->argv[1], 10, &id))

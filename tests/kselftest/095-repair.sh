@@ -4,7 +4,8 @@
 #
 # A store whose metadata was destroyed is repaired by the tool, and the module
 # takes what comes of it: what survived reads as before, what is lost reads as
-# gold, and both can be written.
+# gold, and both can be written. What has lost something is marked, and the tool
+# activates it only when it is asked to.
 . "$(dirname "$0")/lib.sh"
 needs od
 
@@ -119,6 +120,41 @@ ok "b reads as gold where it has lost" "$BLK" check $dm/st-b $((first * 8)) 8 go
 ok "all of b can be read" dd if=$dm/st-b of=/dev/null bs=1M iflag=direct status=none
 ok "b is written there" "$BLK" write $dm/st-b $((first * 8)) 8 7 dsync
 ok "and read" "$BLK" check $dm/st-b $((first * 8)) 8 7
+
+lossy() # TEXT NAMES: who is marked
+{
+	same "$1" "$2" "$(message list lossy | xargs)"
+}
+
+lossy "b is marked" b
+must message set a auto 1
+must message set b auto 1
+snap_down a b c
+store_down
+ok "at boot" "$SOSNAP" store activate "$low" --auto > "$tmp/boot.out" 2>&1
+same "b is left out" 1 "$(grep -c 'st/b is left out: it lost data' "$tmp/boot.out")"
+ok "a is there" test -b $dm/st-a
+not_ok "b is not" test -b $dm/st-b
+refused_lossy()
+{
+	! "$SOSNAP" activate st/b > "$tmp/refused.out" 2>&1 &&
+		[ "$(wc -l < "$tmp/refused.out")" = 1 ] &&
+		grep -q "accept that by 'sosnap set st/b lossy off'" "$tmp/refused.out"
+}
+ok "b is refused, and it is said why" refused_lossy
+same "the list shows it" 1 "$("$SOSNAP" list st --json | grep -c '"lossy": true')"
+ok "what is left can be seen" "$SOSNAP" activate st/b --lossy
+ok "and read" "$BLK" check $dm/st-b $((first * 8)) 8 7
+must "$SOSNAP" deactivate st/b
+must message snapshot b b2
+must message snapshot c c2
+lossy "a snapshot of it is marked, one of another is not" "b b2"
+ok "it is accepted" "$SOSNAP" set st/b lossy off
+lossy "for this one" b2
+ok "b is activated" "$SOSNAP" activate st/b
+must "$SOSNAP" deactivate st/b
+must message refresh b2
+lossy "who looks like the gold image lacks nothing" ""
 restore
 
 spoil "$catalog"

@@ -334,6 +334,48 @@ static void names(void **state)
 	assert_false(sosnap_name_valid(name));
 }
 
+static bool is_lossy(struct env *e, const char *name)
+{
+	return le32_to_cpu(snapshot(e, name)->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY;
+}
+
+/* Who looks like a snapshot that lacks something lacks it, too. */
+static void lossy_marks(void **state)
+{
+	struct sosnap_pair of_a = { .origin = "a", .name = "b" };
+	struct sosnap_pair of_c = { .origin = "c", .name = "d" };
+	struct env e;
+
+	env_init(&e);
+	assert_int_equal(change(&e, gold_add, "g", 80, 7, NULL, 1), 0);
+	assert_int_equal(create(&e, "a", "g", 80), 0);
+	assert_int_equal(create(&e, "c", "g", 80), 0);
+	assert_int_equal(change(&e, set_flag, "a", SOSNAP_SNAPSHOT_LOSSY, true), 0);
+	assert_int_equal(change(&e, set_flag, "a", SOSNAP_SNAPSHOT_DISPOSABLE, true), 0);
+	assert_int_equal(change(&e, snapshot, &of_a, 1, 1), 0);
+	assert_int_equal(change(&e, snapshot, &of_c, 1, 1), 0);
+	assert_true(is_lossy(&e, "a") && is_lossy(&e, "b"));
+	assert_false(is_lossy(&e, "c") || is_lossy(&e, "d"));
+	/* nothing but this is handed on */
+	assert_int_equal(le32_to_cpu(snapshot(&e, "b")->item.snapshot.flags), SOSNAP_SNAPSHOT_LOSSY);
+
+	assert_int_equal(change(&e, rollback, "d", "b", false, 1), 0);
+	assert_true(is_lossy(&e, "d") && is_lossy(&e, "b"));
+	assert_int_equal(change(&e, rollback, "d", "c", false, 1), 0);
+	assert_false(is_lossy(&e, "d"));
+	assert_int_equal(change(&e, refresh, "b", 1), 0);
+	assert_false(is_lossy(&e, "b"));
+
+	/* what is accepted is so for one */
+	assert_int_equal(change(&e, rollback, "d", "a", false, 1), 0);
+	assert_int_equal(change(&e, set_flag, "a", SOSNAP_SNAPSHOT_LOSSY, false), 0);
+	env_close(&e);
+	env_open(&e);
+	assert_false(is_lossy(&e, "a"));
+	assert_true(is_lossy(&e, "d"));
+	env_exit(&e);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -344,6 +386,7 @@ int main(void)
 		cmocka_unit_test(hostile_records),
 		cmocka_unit_test(replay_of_a_block_twice),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(lossy_marks),
 		cmocka_unit_test(names),
 	};
 

@@ -190,6 +190,7 @@ struct map {
 	u64 store[SNAPS + 3][SPAN];	/* by object */
 	u32 snapshots;
 	u64 blocks;
+	bool lossy[SNAPS + 3];		/* by object: the mark of its snapshot */
 };
 
 static void read_map(struct io_ram *ram, struct map *map)
@@ -210,6 +211,7 @@ static void read_map(struct io_ram *ram, struct map *map)
 		object = le32_to_cpu(e->item.snapshot.object);
 		if (object >= ARRAY_SIZE(map->store))
 			continue;
+		map->lossy[object] = le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY;
 		while (!sosnap_extent_find(sosnap_meta_live(&m, SOSNAP_TREE_EXTENT), object, at,
 					   &ext)) {
 			assert_true(ext.blk + ext.len <= SPAN);
@@ -325,6 +327,8 @@ static u32 expect_told(const struct map *before, const struct map *after, const 
 					 (unsigned long long)is, (unsigned long long)was);
 			if (!t->lost[object][blk])
 				fail_msg("object %u block %u is lost, and not told", object, blk);
+			if (!after->lossy[object])
+				fail_msg("object %u lacks block %u, and is not marked", object, blk);
 		}
 	return differ;
 }
@@ -400,6 +404,25 @@ static bool is_leaf(u32 kind)
 	return is_node(kind) && !(kind % 16);
 }
 
+static u32 nr_lossy(const struct map *map)
+{
+	u32 object, n = 0;
+
+	for (object = 0; object < ARRAY_SIZE(map->lossy); object++)
+		n += map->lossy[object];
+	return n;
+}
+
+/* What has lost a leaf of its extents is marked, and nobody else. */
+static void expect_marks(const struct map *after, const struct told *t)
+{
+	u32 object;
+
+	for (object = 1; object < ARRAY_SIZE(after->lossy); object++)
+		assert_int_equal(after->lossy[object], !!memchr(t->lost[object], 1, SPAN));
+	assert_true(nr_lossy(after) < after->snapshots);
+}
+
 /* Each metadata block in turn. What is not a leaf costs nothing. */
 static void each_block(void **state)
 {
@@ -433,8 +456,12 @@ static void each_block(void **state)
 				assert_int_equal(differ, 0);
 			if (!is_leaf(p.kind[i]))
 				assert_int_equal(t->ranges, 0);
+			if (!is_leaf(p.kind[i]))
+				assert_int_equal(nr_lossy(after), 0);
+			assert_int_equal(nr_lossy(after), res.marked);
 			if (p.kind[i] == 16 * SOSNAP_TREE_EXTENT) {
 				assert_true(differ && t->ranges);
+				expect_marks(after, t);
 				with_loss++;
 			}
 			levels |= is_node(p.kind[i]) ? 1U << p.kind[i] % 16 : 0;
@@ -567,6 +594,8 @@ static void journal_blocks(void **state)
 			for (blk = 0; blk < SPAN; blk++)
 				differ += before->store[object][blk] != after->store[object][blk];
 		assert_true(differ && differ <= 100);
+		/* nobody knows whose it was */
+		assert_int_equal(nr_lossy(after), after->snapshots);
 		io_ram_free(ram);
 	}
 	drop(&st);

@@ -3,12 +3,13 @@
 #include "lib/refs.h"
 #include "lib/snap.h"
 
-enum { OPT_ALL, OPT_READ_ONLY, OPT_GOLD_DEVICE };
+enum { OPT_ALL, OPT_READ_ONLY, OPT_GOLD_DEVICE, OPT_LOSSY };
 
 static const struct sosnap_opt options[] = {
 	[OPT_ALL] = { "all", "<store>", "all snapshots of a store", 0 },
 	[OPT_READ_ONLY] = { "read-only", NULL, "make read-only devices", 0 },
 	[OPT_GOLD_DEVICE] = { "gold-device", "<device>", "where the gold image is (default: look for it)", 0 },
+	[OPT_LOSSY] = { "lossy", NULL, "also those that lost data when their store was repaired", 0 },
 	{ 0 }
 };
 
@@ -24,6 +25,7 @@ static int activate_in_store(const struct sosnap_store *store, const char *const
 
 	r = sosnap_activation_init(&activation, store, a->opt[OPT_GOLD_DEVICE],
 				   a->opt[OPT_READ_ONLY]);
+	activation.lossy = a->opt[OPT_LOSSY];
 	if (!r)
 		r = sosnap_store_snapshots(store, &snaps, &nr_snaps);
 	for (size_t i = 0; !r && i < nr; i++)

@@ -20,6 +20,7 @@ static const struct sosnap_col cols[] = {
 	{ "ancestors", NULL, SOSNAP_OUT_NUMBER, 0 },
 	{ "disposable", NULL, SOSNAP_OUT_BOOL, 0 },
 	{ "read_only", NULL, SOSNAP_OUT_BOOL, 0 },
+	{ "lossy", NULL, SOSNAP_OUT_BOOL, 0 },
 };
 
 static const struct sosnap_col total_cols[] = {
@@ -94,15 +95,20 @@ static int list_store(const struct sosnap_store *store)
 		char *name = sosnap_options.json ? sosnap_strdup(s->name) :
 			     sosnap_printf("%s/%s", store->st.name, s->name);
 
+		/* in JSON it is a member of its own */
+		char *state = sosnap_printf("%s%s", sosnap_snap_state(s),
+					    s->lossy && !sosnap_options.json ? ", lossy" : "");
+
 		sosnap_out_row((struct sosnap_val[]){
 			{ .s = name }, { .n = s->sectors << 9 }, { .n = changed },
 			{ .n = g ? sosnap_units_share(changed, g->sectors << 9) : 0, .none = !g },
 			{ .n = s->quota << SOSNAP_BLOCK_SHIFT, .none = !s->quota },
 			{ .s = s->gold }, { .s = s->origin, .none = !strcmp(s->origin, "-") },
-			{ .s = sosnap_snap_state(s) },
+			{ .s = state },
 			{ .n = s->auto_activate }, { .n = s->id }, { .n = s->ctime },
 			{ .s = s->uuid }, { .n = s->ancestors }, { .n = s->disposable },
-			{ .n = s->read_only } });
+			{ .n = s->read_only }, { .n = s->lossy } });
+		free(state);
 		free(name);
 	}
 	if (nr || sosnap_options.json)

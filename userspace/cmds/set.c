@@ -33,6 +33,7 @@ static const struct setting {
 	{ "auto", "auto", parse_switch, NULL, NULL },
 	{ "disposable", "disposable", parse_switch, NULL, NULL },
 	{ "read-only", "read_only", parse_switch, check_read_only, follow_read_only },
+	{ "lossy", "lossy", parse_switch, NULL, NULL },
 	{ "quota", "quota", parse_blocks, NULL, NULL },
 };
 
@@ -179,12 +180,13 @@ static int set(const struct sosnap_args *a)
 
 const struct sosnap_cmd sosnap_cmd_set = {
 	.name = "set",
-	.usage = "<store>/<snapshot> auto|disposable|read-only on|off | quota <size>|none",
+	.usage = "<store>/<snapshot> auto|disposable|read-only|lossy on|off | quota <size>|none",
 	.help = "change a setting of a snapshot",
 	.text = "auto on: it is activated together with its store.\n"
 		"disposable on: the monitor may remove it when space runs out, if it is inactive.\n"
 		"read-only on: nothing of it can be changed, not even by a refresh; it can be\n"
 		"removed. Refused while its device is open.\n"
+		"lossy off: what 'sosnap store repair' could not find of it is done without.\n"
 		"quota: how much it may change in all; list shows what it has changed. Beyond that\n"
 		"the guest gets no space, and goes on when the quota is raised or it has discarded\n"
 		"something. A snapshot taken of it lets it begin at nothing.",

@@ -31,6 +31,7 @@ static const struct sosnap_col cols[] = {
 	{ "auto", "Starts with the store", SOSNAP_OUT_BOOL, 0 },
 	{ "disposable", "Removed for space", SOSNAP_OUT_BOOL, 0 },
 	{ "read_only", "Set read-only", SOSNAP_OUT_BOOL, 0 },
+	{ "lossy", "Lost data", SOSNAP_OUT_BOOL, 0 },
 	{ "map_memory", "Memory of its map", SOSNAP_OUT_BYTES, 0 },
 	{ "created", "Created", SOSNAP_OUT_TIME, 0 },
 	{ "id", "Id", SOSNAP_OUT_NUMBER, 0 },
@@ -73,6 +74,7 @@ static int print_one(const struct sosnap_store *store, const struct sosnap_reply
 		{ .n = s->quota << SOSNAP_BLOCK_SHIFT, .none = !s->quota },
 		{ .s = s->gold }, { .n = g ? g->sectors << 9 : 0, .none = !g },
 		{ .n = s->auto_activate }, { .n = s->disposable }, { .n = s->read_only },
+		{ .n = s->lossy },
 		{ .n = st.map_kib << 10, .none = !dev.exists },
 		{ .n = s->ctime }, { .n = s->id }, { .s = s->uuid } });
 	sosnap_out_close();

@@ -151,9 +151,15 @@ static int activate_snapshots(const char *name)
 	r = sosnap_activation_init(&activation, &store, NULL, false);
 	if (!r)
 		r = sosnap_store_snapshots(&store, &snaps, &nr);
-	for (size_t i = 0; i < nr; i++)
-		if (snaps[i].auto_activate)
+	for (size_t i = 0; i < nr; i++) {
+		if (!snaps[i].auto_activate)
+			continue;
+		if (snaps[i].lossy && !snaps[i].active)
+			sosnap_warn("%s/%s is left out: it lost data that 'sosnap store repair' could not find; 'sosnap activate --lossy %s/%s' shows what is left",
+				    store.st.name, snaps[i].name, store.st.name, snaps[i].name);
+		else
 			r = sosnap_snap_activate(&activation, &snaps[i]) ?: r;
+	}
 	free(snaps);
 	sosnap_activation_exit(&activation);
 	return r;

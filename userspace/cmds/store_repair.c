@@ -197,6 +197,7 @@ static const struct sosnap_col result_cols[] = {
 	{ "shared_blocks", "claimed twice", SOSNAP_OUT_NUMBER, 0 },
 	{ "doubtful_blocks", "doubtful", SOSNAP_OUT_NUMBER, 0 },
 	{ "lost_snapshots", "snapshots with losses", SOSNAP_OUT_NUMBER, 0 },
+	{ "lossy_snapshots", "marked as lossy", SOSNAP_OUT_NUMBER, 0 },
 };
 
 static void say_result(const struct repair *rp, const struct sosnap_super *super, bool written)
@@ -212,7 +213,10 @@ static void say_result(const struct repair *rp, const struct sosnap_super *super
 		{ .n = f->older_items }, { .n = f->commits, .none = !rp->salvage },
 		{ .n = f->lost_commits }, { .n = f->data_blocks, .none = !rp->salvage },
 		{ .n = f->lost_blocks }, { .n = f->shared_blocks }, { .n = f->doubtful_blocks },
-		{ .n = f->lost_snapshots } });
+		{ .n = f->lost_snapshots }, { .n = f->marked } });
+	if (written && f->marked)
+		sosnap_out_text("\nSnapshots that are marked as lossy are not activated without --lossy. What they lack is accepted\nby 'sosnap set %s/<snapshot> lossy off'.",
+				super->name);
 }
 
 /* The check, on a copy in memory; 1: there is no superblock to start from */

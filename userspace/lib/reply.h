@@ -41,6 +41,7 @@ struct sosnap_reply_snapshot {
 	bool disposable;
 	bool read_only;		/* it is set so; @state tells what it is now */
 	u64 quota;		/* blocks, 0: none */
+	bool lossy;		/* not in the line, but by "list lossy" */
 };
 
 /*

@@ -114,6 +114,11 @@ int sosnap_snap_activate(struct sosnap_activation *a, const struct sosnap_reply_
 			    snap->name, dev.name);
 		return 0;
 	}
+	if (snap->lossy && !a->lossy) {
+		sosnap_error("snapshot '%s/%s' lost data that 'sosnap store repair' could not find: activate it with --lossy to see what is left, or accept that by 'sosnap set %s/%s lossy off'",
+			     store, snap->name, store, snap->name);
+		return -EUCLEAN;
+	}
 	gold = gold_device(a, snap);
 	if (!gold)
 		return -ENODEV;

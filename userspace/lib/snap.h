@@ -17,6 +17,7 @@
  * @explicit_gold: device given by the user, or NULL
  * @matched:   the gold image that it was found to hold
  * @read_only: make read-only devices
+ * @lossy:     those too of which a repair could not find all
  */
 struct sosnap_activation {
 	const struct sosnap_store *store;
@@ -26,6 +27,7 @@ struct sosnap_activation {
 	const char *explicit_gold;
 	const struct sosnap_reply_gold *matched;
 	bool read_only;
+	bool lossy;
 };
 
 /* Devices are there, and seen by udev, after exit; it must follow init in any case */

@@ -361,6 +361,34 @@ int sosnap_store_golds(const struct sosnap_store *store, struct sosnap_reply_gol
 	return r;
 }
 
+/* Few stores have any, so that is asked for once and not told with each snapshot */
+static int mark_lossy(const struct sosnap_store *store, struct sosnap_reply_snapshot *snaps,
+		      size_t nr)
+{
+	char *names = NULL, *name, *rest = NULL;
+	size_t at = 0;
+	int r;
+
+	if (!nr)
+		return 0;
+	r = sosnap_dm_ask(store->dm, "list lossy", &names);
+	if (r)
+		sosnap_dm_error(r, "store '%s' does not answer 'list lossy'", store->st.name);
+	for (name = r ? NULL : strtok_r(names, "\n", &rest); name;
+	     name = strtok_r(NULL, "\n", &rest)) {
+		/* both lists are in the order of ids */
+		for (size_t i = 0; i < nr; i++) {
+			at = (at + 1) % nr;
+			if (strcmp(snaps[at].name, name))
+				continue;
+			snaps[at].lossy = true;
+			break;
+		}
+	}
+	free(names);
+	return r;
+}
+
 int sosnap_store_snapshots(const struct sosnap_store *store,
 			   struct sosnap_reply_snapshot **snaps, size_t *nr)
 {
@@ -376,7 +404,7 @@ int sosnap_store_snapshots(const struct sosnap_store *store,
 	} while (!r && a.more);
 	*snaps = a.items;
 	*nr = a.nr;
-	return r;
+	return r ?: mark_lossy(store, a.items, a.nr);
 }
 
 const struct sosnap_reply_gold *sosnap_gold_by_name(const struct sosnap_reply_gold *golds,
