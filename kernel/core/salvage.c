@@ -18,6 +18,7 @@ static void forget(struct sosnap_salvage *s)
 	sosnap_catalog_exit(&s->meta.catalog);
 	for (i = 0; i < SOSNAP_NR_TREES; i++) {
 		kvfree(s->tree[i].lost);
+		kvfree(s->tree[i].merged);
 		memset(&s->tree[i], 0, sizeof(s->tree[i]));
 	}
 	s->extents.nr = 0;

@@ -166,10 +166,14 @@ static void removed_parents(struct sosnap_salvage *s)
 	}
 }
 
-/* By place in the catalogue: how many use an object as parent, and as top. */
+/*
+ * By place in the catalogue: how many use an object as parent, and as top; and where
+ * what is known of its extents ends, 0 if nothing is.
+ */
 struct uses {
 	u32 children;
 	u32 tops;
+	u64 end;
 };
 
 static struct uses *use_of(const struct sosnap_salvage *s, struct uses *uses, u32 object)
@@ -255,28 +259,25 @@ static int shared_tops(struct sosnap_salvage *s)
 	return r;
 }
 
-static bool has_extents(const struct sosnap_salvage *s, u32 object, u64 *end)
+/* Neighbours mostly are of one object. */
+static void count_ends(const struct sosnap_salvage *s, struct uses *uses,
+		       const struct salvage_claims *claims)
 {
-	bool has = false;
+	struct uses *u = NULL;
+	u32 object = 0;
 	u64 i;
 
-	for (i = 0; i < s->extents.nr; i++) {
-		const struct salvage_claim *c = &s->extents.v[i];
+	for (i = 0; i < claims->nr; i++) {
+		const struct salvage_claim *c = &claims->v[i];
 
-		if (c->drop || c->object != object)
+		if (c->drop)
 			continue;
-		has = true;
-		*end = max(*end, c->blk + c->len);
+		if (c->object != object)
+			u = use_of(s, uses, c->object);
+		object = c->object;
+		if (u)
+			u->end = max(u->end, c->blk + c->len);
 	}
-	for (i = 0; i < s->records.nr; i++) {
-		const struct salvage_claim *c = &s->records.v[i];
-
-		if (c->drop || c->object != object)
-			continue;
-		has = true;
-		*end = max(*end, c->blk + c->len);
-	}
-	return has;
 }
 
 static int make_snapshot(struct sosnap_salvage *s, const struct sosnap_entry *o, u64 blocks)
@@ -315,18 +316,20 @@ static int unused_objects(struct sosnap_salvage *s)
 		r = -ENOMEM;
 	for (i = 0; i < nr && !r; i++)
 		list[i] = s->meta.catalog.entry[i];
+	if (!r) {
+		count_ends(s, uses, &s->extents);
+		count_ends(s, uses, &s->records);
+	}
 	for (i = 0; i < nr && !r; i++) {
-		u64 end = 0;
-
 		if (list[i]->type != SOSNAP_CATALOG_OBJECT || list[i]->gone || uses[i].children ||
 		    uses[i].tops || sosnap_object_is(list[i], SOSNAP_OBJECT_DYING))
 			continue;
 		/* the next checkpoint gives it up, unless its user is what was lost */
 		if (whole && sosnap_object_is(list[i], SOSNAP_OBJECT_FROZEN))
 			continue;
-		if (has_extents(s, list[i]->id, &end)) {
+		if (uses[i].end) {
 			list[i]->item.object.flags &= cpu_to_le32(~SOSNAP_OBJECT_FROZEN);
-			r = make_snapshot(s, list[i], end);
+			r = make_snapshot(s, list[i], uses[i].end);
 			continue;
 		}
 		tell(s, SOSNAP_CATALOG_OBJECT, list[i]->id,

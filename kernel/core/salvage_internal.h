@@ -92,6 +92,7 @@ enum salvage_known { SALVAGE_BITMAP_LOST, SALVAGE_BITMAP_FRESH, SALVAGE_BITMAP }
 /**
  * struct salvage_tree - what is found of one tree
  * @lost:     ranges
+ * @merged:   the same in order and without overlaps, see salvage_is_lost()
  * @nr_items: found by S1 and S2
  * @top:      without a superblock: a node without a parent
  * @tops:     and how many there are
@@ -101,6 +102,8 @@ struct salvage_tree {
 	struct salvage_range *lost;
 	u64 nr_lost;
 	u64 max_lost;
+	struct salvage_range *merged;
+	u64 nr_merged;
 	u64 nr_items;
 	struct sosnap_root top;
 	u32 tops;

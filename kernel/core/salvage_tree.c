@@ -44,20 +44,64 @@ int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
 	return 0;
 }
 
+static int by_first(const void *a, const void *b)
+{
+	const struct salvage_range *x = a, *y = b;
+
+	return sosnap_key_cmp(&x->first, &y->first);
+}
+
+static bool reaches(const struct salvage_range *range, const struct sosnap_key *key)
+{
+	return !range->bounded || sosnap_key_cmp(&range->end, key) >= 0;
+}
+
+/* As many ranges may be lost as there are leaves, and each item of old ones is looked up. */
+static int merge_lost(struct salvage_tree *t)
+{
+	struct salvage_range *v = kvmalloc_array(max_t(u64, t->nr_lost, 1), sizeof(*v), GFP_KERNEL);
+	u64 i, nr = 0;
+
+	if (!v)
+		return -ENOMEM;
+	kvfree(t->merged);
+	t->merged = v;
+	if (t->nr_lost) {
+		memcpy(v, t->lost, t->nr_lost * sizeof(*v));
+		sort(v, t->nr_lost, sizeof(*v), by_first, NULL);
+	}
+	for (i = 0; i < t->nr_lost; i++) {
+		if (!nr || !reaches(&v[nr - 1], &v[i].first))
+			v[nr++] = v[i];
+		else if (!v[i].bounded)
+			v[nr - 1].bounded = false;
+		else if (v[nr - 1].bounded && sosnap_key_cmp(&v[i].end, &v[nr - 1].end) > 0)
+			v[nr - 1].end = v[i].end;
+	}
+	t->nr_merged = nr;
+	return 0;
+}
+
 /**
- * salvage_is_lost() - whether a key is in a range that is lost
+ * salvage_is_lost() - whether a key is in a range that was lost when it was merged
  * @t:   of which tree
  * @key: which
  */
 bool salvage_is_lost(const struct salvage_tree *t, const struct sosnap_key *key)
 {
-	u64 i;
+	u64 lo = 0, hi = t->nr_merged;
 
-	for (i = 0; i < t->nr_lost; i++)
-		if (sosnap_key_cmp(key, &t->lost[i].first) >= 0 &&
-		    (!t->lost[i].bounded || sosnap_key_cmp(key, &t->lost[i].end) < 0))
-			return true;
-	return false;
+	/* the last one that does not begin behind it */
+	while (lo < hi) {
+		u64 mid = lo + (hi - lo) / 2;
+
+		if (sosnap_key_cmp(&t->merged[mid].first, key) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && (!t->merged[lo - 1].bounded ||
+		      sosnap_key_cmp(key, &t->merged[lo - 1].end) < 0);
 }
 
 static struct salvage_block *block_of(const struct sosnap_salvage *s, u64 blk)
@@ -330,6 +374,10 @@ int salvage_walk_orphans(struct sosnap_salvage *s, u32 id, u8 class)
 
 	if (t->whole)
 		return 0;
+	/* the walks below lose nothing more, but for sure ones, which do not ask */
+	r = merge_lost(t);
+	if (r)
+		return r;
 	v = classify(s, id, &nr);
 	if (!v)
 		return -ENOMEM;
