@@ -391,12 +391,14 @@ static void extent_on_the_catalogue(void **state)
 		lie_extent(&e, e.catalog.blk[e.catalog.nr - 1 - i]);
 		assert_int_equal(open_store(&e), 0);
 		for (k = 0; k < 200; k++)
-			assert_int_equal(sosnap_batch_add(&e.batch, 1, k, 1, SOSNAP_STORE_ZERO), 0);
+			assert_int_equal(sosnap_batch_add(&e.batch, 1, k, 1,
+							  SOSNAP_STORE_ZERO), 0);
 		assert_int_equal(checkpoint(&e), 0);
 		use_all(&e);
 		sosnap_meta_close(&e.m);
 		assert_int_equal(open_store(&e), 0);
-		assert_int_equal(sosnap_catalog_count(&e.m.catalog, SOSNAP_CATALOG_SNAPSHOT), SNAPS);
+		assert_int_equal(sosnap_catalog_count(&e.m.catalog, SOSNAP_CATALOG_SNAPSHOT),
+				 SNAPS);
 		sosnap_meta_close(&e.m);
 		env_exit(&e);
 	}
