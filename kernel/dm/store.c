@@ -184,7 +184,7 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 		      store->meta.super.name, store->meta.space.free,
 		      store->meta.super.data_blocks, store->meta.super.node_blocks,
 		      store->meta.space.total);
-		ti->error = "free space of the store is in doubt: run sosnap store check, or use read_only";
+		ti->error = "free space is in doubt: run sosnap store check, or use read_only";
 		return -EUCLEAN;
 	}
 	r = sosnap_checkpoint_init(store);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mutate <file or device> <seed> <edits> - change fields of a store at random
+ * mutate <file or device> <block> <offset> <bytes> <value> - change this one
  *
  * Checksums are made right again, so that whoever reads it has to look at what
  * it says. Metadata is looked for in the first 160 MiB.
@@ -54,6 +55,26 @@ static void load(struct image *im)
 	image_find_places(im);
 }
 
+/* One field; of a superblock both copies. */
+static void change_one(struct image *im, char **argv)
+{
+	struct edit e = {
+		.offset = cpu_to_le16(atoi(argv[3])),
+		.width = atoi(argv[4]),
+		.value = cpu_to_le64(strtoull(argv[5], NULL, 0)),
+	};
+	u32 blk = atoi(argv[2]), i;
+
+	for (i = 0; i < im->nr_places && im->place[i] != blk; i++)
+		;
+	if (i == im->nr_places) {
+		fprintf(stderr, "block %u is no metadata\n", blk);
+		exit(1);
+	}
+	e.place = cpu_to_le16(i);
+	edit_apply(im, &e, writable, im);
+}
+
 int main(int argc, char **argv)
 {
 	struct image im;
@@ -62,12 +83,13 @@ int main(int argc, char **argv)
 	off_t bytes;
 	int edits;
 
-	if (argc != 4) {
-		fputs("usage: mutate <file or device> <seed> <edits>\n", stderr);
+	if (argc != 4 && argc != 6) {
+		fputs("usage: mutate <file or device> <seed> <edits>\n"
+		      "       mutate <file or device> <block> <offset> <bytes> <value>\n", stderr);
 		return 2;
 	}
 	seed = strtoull(argv[2], NULL, 0);
-	edits = atoi(argv[3]);
+	edits = argc == 4 ? atoi(argv[3]) : 0;
 	fd = open(argv[1], O_RDWR);
 	must(fd >= 0, argv[1]);
 	bytes = lseek(fd, 0, SEEK_END);
@@ -76,6 +98,8 @@ int main(int argc, char **argv)
 	changed = calloc(im.nr_blocks, sizeof(*changed));
 	must(changed, "memory");
 	load(&im);
+	if (argc == 6)
+		change_one(&im, argv);
 	while (edits--) {
 		edit_random(&im, &e, &seed);
 		printf("block %u offset %u width %u op %u value %#llx flags %u\n",

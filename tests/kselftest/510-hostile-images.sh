@@ -104,9 +104,39 @@ at_least "and could be read" 1 "$reads"
 same "no device is left" 0 "$(dmsetup ls | grep -c '^st')"
 same "the kernel has not complained" 0 \
 	"$(log_since_mark | grep -cE 'WARNING|BUG:|KASAN|UBSAN|Oops|blocked for more than|lockdep')"
+
 must dd if="$good" of="$disk" bs=1M oflag=direct status=none
 blockdev --flushbufs "$disk"
 store_up
 snap_up a
 ok "the store that was not changed is well" "$BLK" check $dm/st-a 8 64 11
+store_down
+must dd if="$disk" of="$tmp/clean" bs=1M count=16 iflag=direct status=none
+
+lie() # BLOCK OFFSET BYTES VALUE: the store that was closed, but for this
+{
+	must dd if="$tmp/clean" of="$disk" bs=1M oflag=direct status=none
+	must "$mutate" "$disk" "$@"
+	blockdev --flushbufs "$disk"
+	mark_log
+}
+
+said()
+{
+	log_since_mark | grep -q "$1"
+}
+
+# the summary in force says that the bitmap was never written: all would be free
+slot=$(($(od -An -tu1 -j 888 -N 1 "$tmp/clean") & 3))
+lie $((3 + slot)) 64 8 0
+ok "a store whose bitmap cannot be right is taken" dmsetup create st --table "$table"
+ok "and it is said" said "bitmap of region 0 is damaged: nothing of the region is handed out"
+snap_up a
+not_ok "nothing is handed out" "$BLK" write $dm/st-a 4096 8 5 dsync
+ok "what is there can be read" "$BLK" check $dm/st-a 8 64 11
+store_down
+# the superblock says that less is in use than it is
+lie 0 232 8 1
+not_ok "a store with free space in doubt is not written to" dmsetup create st --table "$table"
+ok "and it is said why" said "free space is in doubt: run sosnap store check, or use read_only"
 finish
