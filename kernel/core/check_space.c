@@ -142,6 +142,13 @@ static void check_region(struct sosnap_check *c, u32 region, u64 gen_slot, u32 n
 	used = c->used[region] ? c->used[region] : scratch;
 	if (!gen_slot) {
 		c->result->free_blocks += clear;
+		/* 0: the store has grown since */
+		if (nr_free && nr_free != clear)
+			sosnap_check_say(c, SOSNAP_FAULT_BITMAP_COUNT,
+					 (u64)region * SOSNAP_REGION_BLOCKS + SOSNAP_BITMAP_SLOT,
+					 nr_free,
+					 "region %u was never written, the summary says that %u blocks are free",
+					 region, nr_free);
 		compare(c, region, used, scratch);
 		return;
 	}

@@ -5,6 +5,7 @@
  * that its trees own may be lost by that.
  */
 #include "change.h"
+#include "check.h"
 #include "extent.h"
 #include "io_ram.h"
 #include "many_snapshots.h"
@@ -288,6 +289,34 @@ static void bitmap_said_to_be_unwritten(void **state)
 	first_region_is_left_alone(&e);
 }
 
+static void found(void *ctx, const struct sosnap_fault *fault, const char *detail)
+{
+	assert_int_equal(fault->what, SOSNAP_FAULT_BITMAP_COUNT);
+	++*(u32 *)ctx;
+}
+
+/* Nothing of it is in use: the module gives it up all the same, and the check says why. */
+static void unwritten_with_a_wrong_count(void **state)
+{
+	static const struct sosnap_check_ops ops = { .found = found };
+	struct sosnap_check_result result;
+	struct sosnap_disk_summary *d;
+	struct env e;
+	u32 told = 0;
+
+	env_init(&e);
+	d = summary_of(&e);
+	assert_int_equal(le64_to_cpu(d->e[1].gen_slot), 0);
+	d->e[1].free = cpu_to_le32(5);
+	sosnap_seal(d, SOSNAP_BLOCK_SIZE);
+	assert_int_equal(sosnap_check(&e.ram->io, &ops, &told, &result), 0);
+	assert_int_equal(told, 1);
+	assert_int_equal(open_store(&e), 0);
+	assert_int_equal(e.lost, 2);
+	sosnap_meta_close(&e.m);
+	env_exit(&e);
+}
+
 /* Both agree, and the superblock does not. */
 static void bitmap_and_its_count(void **state)
 {
@@ -431,6 +460,7 @@ int main(void)
 		cmocka_unit_test(bitmap_alone),
 		cmocka_unit_test(bitmap_alone_for_data),
 		cmocka_unit_test(bitmap_said_to_be_unwritten),
+		cmocka_unit_test(unwritten_with_a_wrong_count),
 		cmocka_unit_test(bitmap_and_its_count),
 		cmocka_unit_test(summary_said_to_be_unwritten),
 		cmocka_unit_test(all_counts_for_the_catalogue),
