@@ -42,9 +42,8 @@ static void lost(struct sosnap_meta *m, u32 region)
 	struct sosnap_store *store = container_of(m, struct sosnap_store, meta);
 	struct sosnap_fault *f = &m->space.io->fault;
 
-	DMERR("%s: bitmap of region %u is damaged: nothing of the region is handed out: block %llu %s: fault=%s: run sosnap store check",
-	      m->super.name, region, f->blk, sosnap_fault_text(f->what),
-	      sosnap_fault_name(f->what));
+	DMERR("%s: bitmap of region %u is damaged: its free blocks stay free: block %llu: fault=%s",
+	      m->super.name, region, f->blk, sosnap_fault_name(f->what));
 	schedule_work(&store->event);
 }
 

@@ -180,7 +180,7 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 		return -EROFS;
 	}
 	if (store->meta.doubt && store->state == SOSNAP_STORE_RW) {
-		DMERR("%s: %llu blocks are free, %llu own data and %llu metadata: more than %llu: run sosnap store check",
+		DMERR("%s: %llu blocks are free, %llu data, %llu metadata: more than all, %llu",
 		      store->meta.super.name, store->meta.space.free,
 		      store->meta.super.data_blocks, store->meta.super.node_blocks,
 		      store->meta.space.total);

@@ -110,7 +110,12 @@ test_repair_tells_what_is_lost()
 	prints '{"snapshot": "web-2", "id": 2, "object": 2, "blocks": 300, "first_block": 0, "length": 524288}'
 	prints '"lost_blocks": 317'
 	prints '"lost_snapshots": 2'
+	prints '"lossy_snapshots": 2'
 	expect 0 store check f
+	# they are marked, and what came with the journal is not
+	expect 0 store dump f --json
+	[ "$(grep -c '"name": "web-.*"flags": 8,' out)" = 2 ] || fail "web-1 and web-2 are not marked"
+	grep -q '"name": "db".*"flags": 0,' out || fail "db is marked"
 	# what the journal had is there
 	expect 0 store dump f --section extents
 	prints "100"

@@ -169,6 +169,7 @@ test_usage_create_needs_gold()
 	expect 2 set main/a auto perhaps
 	says "on or off"
 	expect 2 set main/a read-only 1
+	expect 2 set main/a lossy 1
 	says "on or off"
 	expect 2 set main/a quota 1000
 	says "multiple of"

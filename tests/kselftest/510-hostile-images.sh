@@ -130,7 +130,7 @@ said()
 slot=$(($(od -An -tu1 -j 888 -N 1 "$tmp/clean") & 3))
 lie $((3 + slot)) 64 8 0
 ok "a store whose bitmap cannot be right is taken" dmsetup create st --table "$table"
-ok "and it is said" said "bitmap of region 0 is damaged: nothing of the region is handed out"
+ok "and it is said" said "bitmap of region 0 is damaged: its free blocks stay free"
 snap_up a
 not_ok "nothing is handed out" "$BLK" write $dm/st-a 4096 8 5 dsync
 ok "what is there can be read" "$BLK" check $dm/st-a 8 64 11
