@@ -174,7 +174,7 @@ test_usage_create_needs_gold()
 	expect 2 set main/a quota 1000
 	says "multiple of"
 	expect 2 set main/a quota 0
-	says "a size or to none"
+	says "and not 0"
 	expect 2 set main/a quota off
 	expect 2 set main/a colour red
 	says "no setting 'colour'"

@@ -56,10 +56,7 @@ static int parse_blocks(const char *name, const char *value, u64 *n)
 	if (sosnap_units_option(name, value, SOSNAP_BLOCK_SIZE, &bytes))
 		return -EINVAL;
 	*n = bytes >> SOSNAP_BLOCK_SHIFT;
-	if (*n)
-		return 0;
-	sosnap_error("'%s' can be set to a size or to none, not to '%s'", name, value);
-	return -EINVAL;
+	return 0;
 }
 
 /* Whoever has it open may be in the middle of a change */
