@@ -12,8 +12,8 @@ static const char *const stores[] = {
 };
 
 static const char *const snaps[][2] = {
-	{ "1 web-1 2097152 debian 40 1 1 1700000000 a0a5f3a1-0000-4000-8000-0000000000aa rw - 0",
-	  "2 web+2 8 debian 0 0 0 1700000000 a0a5f3a1-0000-4000-8000-0000000000ab inactive web-1 1" },
+	{ "1 web-1 2097152 debian 40 1 1 1700000000 a0a5f3a1-0000-4000-8000-0000000000aa rw - 0 0 0 0",
+	  "2 web+2 8 debian 0 0 0 1700000000 a0a5f3a1-0000-4000-8000-0000000000ab inactive web-1 1 1 0 2048" },
 	{ "9 x 4096 g 512 0 1 0 a0a5f3a1-0000-4000-8000-0000000000ac fenced - 0" },
 };
 
