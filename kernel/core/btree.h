@@ -118,6 +118,8 @@ struct sosnap_btree_walk {
 	u8 level;
 };
 
+int sosnap_btree_evacuate(struct sosnap_tree *t, struct sosnap_txn *txn, u64 limit, u32 most,
+			  u32 *found);
 int sosnap_btree_walk(const struct sosnap_tree *t, struct sosnap_btree_walk *w);
 
 #endif /* SOSNAP_BTREE_H */

@@ -8,7 +8,7 @@
  *
  * L1  A parent is older than its children: its id is lower. So chains end.
  * L2  An object with children is frozen: no record of it is logged after the
- *     commit that froze it.
+ *     commit that froze it, but of moves (evacuate.h), which change no content.
  * L3  What is neither frozen nor dying is the top of exactly one snapshot, and
  *     a snapshot's top is that.
  * L4  An object is *live* if some snapshot reads through it: if it is a top, or

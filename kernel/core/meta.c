@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "evacuate.h"
 #include "extent.h"
 #include "lineage.h"
 #include "meta_internal.h"
@@ -544,6 +545,8 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 		r = sosnap_reap(m, tail_seq, budget, merges);
 	if (!r)
 		r = catalog_store(m);
+	if (!r)
+		r = sosnap_evacuate_nodes(m);
 	sosnap_cursor_close(&m->txn);
 	if (r)
 		return r;

@@ -62,6 +62,24 @@ struct sosnap_stray {
 };
 
 /**
+ * struct sosnap_evacuation - the tail of the store is being emptied
+ * @nr_blocks: what the store shall have; 0: nothing is being emptied
+ * @object:    the pass over the extents goes on in this object ...
+ * @blk:       ... at this block
+ * @met:       extents beyond the end that this pass has met
+ * @clear:     the last whole pass has met none
+ * @nodes:     that the last checkpoint has met there
+ */
+struct sosnap_evacuation {
+	u64 nr_blocks;
+	u32 object;
+	u64 blk;
+	u64 met;
+	bool clear;
+	u32 nodes;
+};
+
+/**
  * struct sosnap_meta - see above
  * @io:       the device, with the fault of who holds the meta lock
  * @space_io: a view of it, with the fault of who holds the space lock
@@ -74,6 +92,7 @@ struct sosnap_stray {
  * @in_catalog: the checkpoint under way changes the catalogue's tree
  * @reap_extents: how many extents a checkpoint drops or moves at most
  * @reap_waits: it moves none, for lack of space
+ * @evac:     see evacuate.h
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
@@ -97,8 +116,10 @@ struct sosnap_meta {
 	s64 delta;
 	u32 reap_extents;
 	bool reap_waits;
+	struct sosnap_evacuation evac;
 };
 
+#define SOSNAP_EVACUATE_NODES	8192U	/* a checkpoint moves at most */
 #define SOSNAP_REAP_EXTENTS	8192U	/* so that a checkpoint is not held up */
 
 int sosnap_meta_format(struct sosnap_io *io, const struct sosnap_super *s);

@@ -261,6 +261,18 @@ static int summary_load(struct sosnap_space *sp, u32 summary, u8 *scratch)
 	return 0;
 }
 
+/* What a region could hold, were nothing in use. */
+static u32 usable(const struct sosnap_super *super, u32 region)
+{
+	u32 fixed = 2;
+
+	if (region % SOSNAP_SUMMARY_REGIONS == 0)
+		fixed += 2;
+	if (!region)
+		fixed += 2 + super->journal_blocks;
+	return region_blocks(super, region) - fixed;
+}
+
 /**
  * sosnap_space_totals() - count the blocks that have no fixed use
  * @sp: the space, with its size
@@ -272,13 +284,8 @@ void sosnap_space_totals(struct sosnap_space *sp)
 	u64 total = 0;
 	u32 i;
 
-	for (i = 0; i < sp->nr_regions; i++) {
-		total += region_blocks(super, i) - 2;
-		if (i % SOSNAP_SUMMARY_REGIONS == 0)
-			total -= 2;
-		if (!i)
-			total -= 2 + super->journal_blocks;
-	}
+	for (i = 0; i < sp->nr_regions; i++)
+		total += usable(super, i);
 	sp->total = total;
 	WRITE_ONCE(sp->fixed, super->nr_blocks - total);
 }
@@ -448,17 +455,17 @@ int sosnap_space_view(struct sosnap_space *sp, u32 region)
  * run. Bits of a word are seen through find_next_*_le, so a scan of a full bitmap
  * is 504 word compares.
  */
-static u32 find_run(const u8 *bits, u32 want, u32 most, u32 *len)
+static u32 find_run(const u8 *bits, u32 end, u32 want, u32 most, u32 *len)
 {
 	u32 best = 0, start = 0, from = 0;
 
-	while (from < SOSNAP_REGION_BLOCKS && best < want) {
-		u32 a = find_next_zero_bit_le(bits, SOSNAP_REGION_BLOCKS, from);
+	while (from < end && best < want) {
+		u32 a = find_next_zero_bit_le(bits, end, from);
 		u32 b;
 
-		if (a >= SOSNAP_REGION_BLOCKS)
+		if (a >= end)
 			break;
-		b = find_next_bit_le(bits, a + min(most, SOSNAP_REGION_BLOCKS - a), a);
+		b = find_next_bit_le(bits, a + min(most, end - a), a);
 		if (b - a > best) {
 			best = b - a;
 			start = a;
@@ -492,10 +499,10 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *b
 		u32 region = sp->cursor + i < sp->nr_regions ? sp->cursor + i :
 			     sp->cursor + i - sp->nr_regions;
 		struct sosnap_region *rg = &sp->region[region];
-		u32 start;
+		u32 start, end = blocks_before(region, sp->limit);
 		int r;
 
-		if (min(rg->free, rg->max_run) < least)
+		if (!end || min(rg->free, rg->max_run) < least)
 			continue;
 		r = sosnap_space_view(sp, region);
 		if (r) {
@@ -503,7 +510,7 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *b
 			error = r;
 			continue;
 		}
-		start = find_run(rg->view->bits, want, most, len);
+		start = find_run(rg->view->bits, end, want, most, len);
 		if (*len < want)
 			rg->max_run = *len;
 		if (*len < least)
@@ -514,6 +521,16 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *b
 		return 0;
 	}
 	return error;
+}
+
+static int search_twice(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
+{
+	int r = search(sp, want, want, want, blk, len);
+
+	/* also when a region could not be read: the others may have less than want */
+	if (r && least < want)
+		r = search(sp, want, least, want, blk, len);
+	return r;
 }
 
 /**
@@ -530,12 +547,27 @@ static int search(struct sosnap_space *sp, u32 want, u32 least, u32 most, u64 *b
  */
 int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u32 *len)
 {
-	int r = search(sp, want, want, want, blk, len);
+	int r = search_twice(sp, want, least, blk, len);
 
-	/* also when a region could not be read: the others may have less than want */
-	if (r && least < want)
-		r = search(sp, want, least, want, blk, len);
+	if (r == -ENOSPC && sp->limit && !sp->shrinks_to) {
+		sosnap_space_limit(sp, 0);
+		r = search_twice(sp, want, least, blk, len);
+	}
 	return r;
+}
+
+/**
+ * sosnap_space_alloc_before() - take a run before the limit, or nothing
+ * @sp:   the space, with a limit
+ * @want: blocks wanted; fewer will do
+ * @blk:  set to the first block
+ * @len:  set to the length of the run
+ * Context: space lock held; may sleep.
+ * Return: as sosnap_space_alloc().
+ */
+int sosnap_space_alloc_before(struct sosnap_space *sp, u32 want, u64 *blk, u32 *len)
+{
+	return search_twice(sp, want, 1, blk, len);
 }
 
 /**
@@ -546,7 +578,8 @@ int sosnap_space_alloc(struct sosnap_space *sp, u32 want, u32 least, u64 *blk, u
  * @blk:   set to the first block
  * @len:   set to the length of the run
  *
- * The run is the first one of @least blocks, so a longer one is never looked for.
+ * The run is the first one of @least blocks, so a longer one is never looked for,
+ * and a limit is not given up for it.
  * Context: space lock held; may sleep.
  * Return: 0, -ENOSPC, -ENOMEM, -EIO or -EUCLEAN.
  */
@@ -726,6 +759,119 @@ bool sosnap_space_fits(const struct sosnap_super *super, u64 blk, u32 len)
 			  (bit > SOSNAP_SUPER_BLK1 || end <= SOSNAP_SUPER_BLK1) &&
 			  (bit >= super->journal_blk + super->journal_blocks ||
 			   end <= super->journal_blk));
+}
+
+/**
+ * sosnap_space_end() - where what a store of a size can use ends
+ * @nr_blocks: its size
+ *
+ * A last region that is too small for its own slots is not used.
+ * Context: any.
+ */
+u64 sosnap_space_end(u64 nr_blocks)
+{
+	return min_t(u64, nr_blocks, (u64)regions_of(nr_blocks) * SOSNAP_REGION_BLOCKS);
+}
+
+/* A region that a limit cuts was searched in part: forget what that has shown. */
+static void search_anew(struct sosnap_space *sp, u64 limit)
+{
+	u32 bit, region = div_u64_rem(limit, SOSNAP_REGION_BLOCKS, &bit);
+
+	if (region < sp->nr_regions)
+		sp->region[region].max_run = sp->region[region].free;
+}
+
+/**
+ * sosnap_space_limit() - hand out what lies before a limit first
+ * @sp:    the space
+ * @limit: a block, or 0 for no limit
+ * Context: space lock held.
+ */
+void sosnap_space_limit(struct sosnap_space *sp, u64 limit)
+{
+	search_anew(sp, sp->limit);
+	search_anew(sp, limit);
+	WRITE_ONCE(sp->limit, limit);
+}
+
+/**
+ * sosnap_space_beyond() - what is in use from a block on, and free before it
+ * @sp:     the space
+ * @limit:  from sosnap_space_end(), within the store
+ * @used:   set to the blocks beyond that are owned, out, or not released yet
+ * @before: set to the free ones before it
+ * Context: space lock held; may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_space_beyond(struct sosnap_space *sp, u64 limit, u64 *used, u64 *before)
+{
+	u32 i;
+	int r;
+
+	*used = 0;
+	*before = 0;
+	for (i = 0; i < sp->nr_regions; i++) {
+		u32 blocks = region_blocks(sp->super, i), end = blocks_before(i, limit), n;
+		struct sosnap_region *rg = &sp->region[i];
+
+		if (end >= blocks) {
+			*before += rg->free;
+			continue;
+		}
+		if (!end) {
+			n = usable(sp->super, i);
+			*used += n - min(n, rg->free);
+			continue;
+		}
+		/* the slots, and all else that is fixed, lie before it */
+		r = sosnap_space_view(sp, i);
+		if (r)
+			return r;
+		n = bits_count(rg->view->bits, end, blocks - end);
+		*used += n;
+		*before += rg->free - min(rg->free, blocks - end - n);
+	}
+	return 0;
+}
+
+/**
+ * sosnap_space_shrink() - let the next checkpoint make the store smaller
+ * @sp:        the space, with the limit that belongs to that size
+ * @nr_blocks: size from the next checkpoint on
+ *
+ * From here on nothing beyond the limit is handed out.
+ * Context: space lock held, between two checkpoints; may sleep.
+ * Return: 0, -EBUSY while something there is in use, -EINVAL for a size that is
+ * not smaller or has not this limit, -ENOMEM, -EIO or -EUCLEAN.
+ */
+int sosnap_space_shrink(struct sosnap_space *sp, u64 nr_blocks)
+{
+	u64 limit = sosnap_space_end(nr_blocks), used, before;
+	u32 bit, n, i = div_u64_rem(limit, SOSNAP_REGION_BLOCKS, &bit);
+	int r;
+
+	if (nr_blocks >= sp->super->nr_blocks || limit != sp->limit || sp->growth.region ||
+	    sp->shrinks_to)
+		return -EINVAL;
+	r = sosnap_space_beyond(sp, limit, &used, &before);
+	if (!r && used)
+		r = -EBUSY;
+	if (r)
+		return r;
+	if (bit && i < sp->nr_regions) {
+		n = region_blocks(sp->super, i) - bit;
+		if (n)	/* its view is in memory now */
+			take(sp, i, bit, n);
+		i++;
+	}
+	for (; i < sp->nr_regions; i++) {
+		sp->free -= sp->region[i].free;
+		sp->region[i].free = 0;
+		sp->region[i].max_run = 0;
+	}
+	sp->shrinks_to = nr_blocks;
+	return 0;
 }
 
 /**

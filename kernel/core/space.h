@@ -20,7 +20,13 @@
  *     time: bitmaps and summaries of the new size go, as all of them, to slots
  *     that are not in force. What lies beyond the old end is handed out from the
  *     release of that checkpoint on, so no record names such a block before a
- *     superblock that knows it is durable.
+ *     superblock that knows it is durable. A store becomes smaller likewise: by
+ *     then nothing beyond the new end is out or owned, and nothing there is
+ *     handed out from sosnap_space_shrink() on. The slots in force of what is
+ *     cut off stay as they are, so that the superblock before is still right.
+ * I6  A limit keeps what is free beyond it for the last: only when there is
+ *     nothing else it is forgotten. So a limit makes nobody run out of space,
+ *     and what a checkpoint may need is there with it as without.
  *
  * What is believed of a bitmap. Right checksums only say that a block is what was
  * written; one that calls a block in use free must not lead to its being
@@ -90,6 +96,8 @@ struct sosnap_space {
 	struct sosnap_buf next;	/* the bitmap it has changed last, if next_held */
 	u32 next_region;
 	bool next_held;
+	u64 limit;		/* I6; 0: none */
+	u64 shrinks_to;		/* with the next checkpoint; 0: it does not */
 	u64 free;		/* sum of region[].free */
 	u64 total;		/* blocks of the store less the fixed ones */
 	u64 fixed;		/* the others, and those at the end that are not used */
@@ -121,6 +129,12 @@ void sosnap_space_unpin(struct sosnap_space *sp, u64 blk);
 bool sosnap_space_fits(const struct sosnap_super *super, u64 blk, u32 len);
 
 int sosnap_space_grow(struct sosnap_space *sp, u64 nr_blocks);
+
+u64 sosnap_space_end(u64 nr_blocks);
+void sosnap_space_limit(struct sosnap_space *sp, u64 limit);
+int sosnap_space_beyond(struct sosnap_space *sp, u64 limit, u64 *used, u64 *before);
+int sosnap_space_alloc_before(struct sosnap_space *sp, u32 want, u64 *blk, u32 *len);
+int sosnap_space_shrink(struct sosnap_space *sp, u64 nr_blocks);
 
 void sosnap_space_begin(struct sosnap_space *sp, u64 gen);
 int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len);

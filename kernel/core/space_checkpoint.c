@@ -20,7 +20,7 @@ int sosnap_space_grow(struct sosnap_space *sp, u64 nr_blocks)
 {
 	struct sosnap_region *region;
 
-	if (nr_blocks < sp->super->nr_blocks || nr_blocks > SOSNAP_MAX_BLOCKS)
+	if (nr_blocks < sp->super->nr_blocks || nr_blocks > SOSNAP_MAX_BLOCKS || sp->shrinks_to)
 		return -EINVAL;
 	region = kvcalloc(regions_of(nr_blocks), sizeof(*region), GFP_NOIO);
 	if (!region)
@@ -293,9 +293,51 @@ out:
 	return r;
 }
 
+/*
+ * What is cut off is not in use (sosnap_space_shrink()). In the region of the new
+ * end it is marked as in use; regions and summaries behind it are forgotten. The
+ * last summary must not know them any more: they may come back as new ones.
+ * Return: the number of that summary, or an error.
+ */
+static int shrink(struct sosnap_space *sp)
+{
+	u64 to = sp->shrinks_to;
+	u32 nr = regions_of(to), last = nr - 1, i;
+	u32 end = blocks_in(to, last), was = region_blocks(sp->super, last);
+	struct sosnap_region *rg = &sp->region[last];
+	u8 *bits;
+	int r;
+
+	if (end < was) {
+		r = next_get(sp, last, &bits);
+		if (r)
+			return r;
+		bits_set(bits, end, was - end);
+		rg->view->outstanding -= was - end;
+		rg->disk_free -= was - end;
+	}
+	next_put(sp);
+	for (i = nr; i < sp->nr_regions; i++) {
+		if (sp->region[i].view)
+			sp->nr_views--;
+		kvfree(sp->region[i].view);
+		kvfree(sp->region[i].pins);
+		memset(&sp->region[i], 0, sizeof(sp->region[i]));
+	}
+	last /= SOSNAP_SUMMARY_REGIONS;
+	for (i = last + 1; i * SOSNAP_SUMMARY_REGIONS < sp->nr_regions; i++)
+		sosnap_super_set_slot(sp->super, i, 0);
+	WRITE_ONCE(sp->super->nr_blocks, to);
+	sp->nr_regions = nr;
+	sp->cursor = 0;
+	sosnap_space_totals(sp);
+	return last;
+}
+
 /**
  * sosnap_space_write() - write the summaries that this checkpoint changes
  * @sp: the space; super->summary_slot is changed, and super->nr_blocks if it grows
+ *      or shrinks
  *
  * The last step before the flush: nothing may be set or cleared after it.
  * Context: space lock held; may sleep.
@@ -303,7 +345,7 @@ out:
  */
 int sosnap_space_write(struct sosnap_space *sp)
 {
-	u32 i, done = U32_MAX;
+	u32 i, done = U32_MAX, last = U32_MAX;
 	int r;
 
 	if (sp->growth.region) {
@@ -311,11 +353,17 @@ int sosnap_space_write(struct sosnap_space *sp)
 		if (r)
 			return r;
 	}
+	if (sp->shrinks_to) {
+		r = shrink(sp);
+		if (r < 0)
+			return r;
+		last = r;
+	}
 	next_put(sp);
 	for (i = 0; i < sp->nr_regions; i++) {
 		u32 summary = i / SOSNAP_SUMMARY_REGIONS;
 
-		if (!sp->region[i].touched || summary == done)
+		if ((!sp->region[i].touched && summary != last) || summary == done)
 			continue;
 		r = summary_write(sp, summary);
 		if (r)
@@ -457,6 +505,9 @@ int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void
 	}
 	if (sp->growth.written)
 		regions_release(sp);
+	if (sp->shrinks_to)
+		sosnap_space_limit(sp, 0);
+	sp->shrinks_to = 0;
 	sp->txn_gen = 0;
 	return error;
 }

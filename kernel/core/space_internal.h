@@ -37,6 +37,16 @@ static inline u32 regions_of(u64 nr_blocks)
 	return whole + (rest >= SOSNAP_MIN_REGION);
 }
 
+/* How many blocks of a region are before a limit, 0: there is none. */
+static inline u32 blocks_before(u32 region, u64 limit)
+{
+	u64 first = (u64)region * SOSNAP_REGION_BLOCKS;
+
+	if (!limit)
+		return SOSNAP_REGION_BLOCKS;
+	return first < limit ? min_t(u64, limit - first, SOSNAP_REGION_BLOCKS) : 0;
+}
+
 #define BITMAP_WORDS	(SOSNAP_BITMAP_BYTES / 8)
 
 static inline u64 word_get(const u8 *bits, u32 w)

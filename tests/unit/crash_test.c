@@ -369,6 +369,49 @@ static void every_point_of_growing(void **state)
 	sim_end(&sim);
 }
 
+/* Nodes and data of a family in the tail, a shrink, a life in what is left, another one. */
+static void shrinking_life(struct se *se)
+{
+	struct se_snap *sn = &se->now.snap[SE_SNAPS - 1];
+
+	se_create(se);
+	se_write(se, sn, 0, 12);
+	se_push_up(se);
+	se_snapshot(se, sn);
+	se_write(se, sn, 3, 4);
+	se_push_up(se);
+	se_log_begin(se);
+	se_write(se, sn, 20, 4);
+	assert_true(se_shrink(se, se->m.super.nr_blocks - 1200));
+	se_write(se, sn, 22, 4);
+	se_flush(se);
+	se_zero(se, sn, 0, 2);
+	assert_true(se_shrink(se, STORE_BLOCKS + 7));
+	se_grow(se, 500);
+	se_write(se, sn, 30, 8);
+	se_flush(se);
+}
+
+static void every_point_of_shrinking_from(u64 blocks)
+{
+	struct sim sim = { .se = se_new_shrinking(blocks, 3) };
+	u32 at;
+
+	shrinking_life(sim.se);
+	assert_true(sim.se->moved > 10);
+	for (at = 0; at <= sim.se->ram->log_nr && !sim.why; at++)
+		crash_sampled(&sim, io_ram_point_at(sim.se->ram, at), 16);
+	if (sim.why)
+		fail_msg("%s", sim.why);
+	sim_end(&sim);
+}
+
+static void every_point_of_shrinking(void **state)
+{
+	every_point_of_shrinking_from(2 * STORE_BLOCKS);
+	every_point_of_shrinking_from(SOSNAP_REGION_BLOCKS + 700);
+}
+
 /* Crash at every write of so many steps, then go on from one of the crashes. */
 static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
 {
@@ -410,8 +453,10 @@ static void epoch(struct sim *sim, u32 steps, u32 sample, u64 most)
 static void sampled(u64 seed, u64 most, enum se_plant plant, struct sim *sim)
 {
 	memset(sim, 0, sizeof(*sim));
-	/* every third one grows, from a size that few writes fill */
-	if (plant == SE_PLANT_GROWN_EARLY || seed % 3 == 2)
+	/* every third one grows, from a size that few writes fill; others shrink, too */
+	if (plant == SE_PLANT_MOVE_UNFLUSHED || plant == SE_PLANT_MOVE_STALE || seed % 3 == 1)
+		sim->se = se_new_shrinking(2 * STORE_BLOCKS, seed);
+	else if (plant == SE_PLANT_GROWN_EARLY || seed % 3 == 2)
 		sim->se = se_new_growing(STORE_BLOCKS, 2 * STORE_BLOCKS, seed);
 	else
 		sim->se = se_new(STORE_BLOCKS, seed);
@@ -467,6 +512,8 @@ static void planted_bugs_are_found(void **state)
 	plant_is_found(SE_PLANT_NO_CHECKSUM, "checksums not compared");
 	plant_is_found(SE_PLANT_STALE_SUPER_LAST, "good superblock overwritten first");
 	plant_is_found(SE_PLANT_GROWN_EARLY, "new blocks used before the superblock");
+	plant_is_found(SE_PLANT_MOVE_UNFLUSHED, "moves logged before the copy");
+	plant_is_found(SE_PLANT_MOVE_STALE, "moves of what was written meanwhile");
 }
 
 static struct {
@@ -521,6 +568,7 @@ int main(void)
 		cmocka_unit_test(every_outcome_of_a_small_workload),
 		cmocka_unit_test(every_outcome_of_a_small_family),
 		cmocka_unit_test(every_point_of_growing),
+		cmocka_unit_test(every_point_of_shrinking),
 		cmocka_unit_test(samples_of_long_workloads),
 		cmocka_unit_test(planted_bugs_are_found),
 		cmocka_unit_test(the_other_processes_found_nothing),

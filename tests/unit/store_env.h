@@ -13,8 +13,7 @@
  * M2  Every sector of a mapped block is what was last written to it before a
  *     flush, or what was written to it after.
  * M3  Every block of the store is owned or free.
- * M4  Its size is one that it had since the last acknowledged commit, or the one
- *     that it was growing to.
+ * M4  Its size is that of the last complete checkpoint, or of the one under way.
  */
 #ifndef SOSNAP_STORE_ENV_H
 #define SOSNAP_STORE_ENV_H
@@ -55,7 +54,13 @@ struct se_commit {
 	u32 from;		/* its first write in the log */
 	u32 to;			/* after its last; acknowledged once more is written */
 	struct se_state state;
-	u64 size;		/* of the store when it was made */
+};
+
+/* A checkpoint that gave the store another size; places in the log as above. */
+struct se_size {
+	u32 from;
+	u32 to;
+	u64 blocks;
 };
 
 /* Writes of data to one store block, by place in the log. */
@@ -74,6 +79,8 @@ enum se_plant {
 	SE_PLANT_NO_CHECKSUM,		/* no torn block is recognised */
 	SE_PLANT_STALE_SUPER_LAST,	/* the older superblock is written last */
 	SE_PLANT_GROWN_EARLY,		/* new blocks are used before the superblock */
+	SE_PLANT_MOVE_UNFLUSHED,	/* a move is logged before its copy is written */
+	SE_PLANT_MOVE_STALE,		/* what was written meanwhile is not looked at */
 	SE_NR_PLANTS
 };
 
@@ -91,8 +98,11 @@ struct se {
 	u64 seed;
 	u32 version;
 	u32 names;
-	u64 size;		/* of the store, by the last complete checkpoint */
-	u64 grows_to;		/* by the last one that was begun */
+	struct se_size *size;	/* [0]: when the log was begun */
+	u32 nr_sizes;
+	bool shrinks;		/* and what is written is spread over all of the store */
+	u64 moved;		/* blocks, by emptying the tail */
+	u64 shrunk;		/* how often it became smaller */
 	u64 early;		/* SE_PLANT_GROWN_EARLY: the block that was used */
 	u32 concurrent;		/* 0, or writers step in once in so many chances */
 	bool busy;
@@ -103,6 +113,7 @@ struct se {
 
 struct se *se_new(u64 nr_blocks, u64 seed);
 struct se *se_new_growing(u64 nr_blocks, u64 most, u64 seed);
+struct se *se_new_shrinking(u64 nr_blocks, u64 seed);
 void se_free(struct se *se);
 u32 se_random(struct se *se, u32 below);
 
@@ -117,6 +128,10 @@ void se_refresh(struct se *se, struct se_snap *sn);
 void se_rollback(struct se *se, struct se_snap *sn, struct se_snap *to);
 void se_checkpoint(struct se *se, u32 flags);
 void se_grow(struct se *se, u64 by);
+void se_push_up(struct se *se);
+int se_shrink_begin(struct se *se, u64 to);
+bool se_shrink_step(struct se *se);
+bool se_shrink(struct se *se, u64 to);
 void se_reopen(struct se *se);
 
 /* Each returns NULL, or what is wrong. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether what is on a device is what the model of store_env.h allows, M1 to M3.
+ * Whether what is on a device is what the model of store_env.h allows, M1 to M4.
  */
 #include "store_env.h"
 #include "extent.h"
@@ -195,6 +195,22 @@ static const char *judge_data(struct se *se, struct io_ram_point point, struct i
 	return why;
 }
 
+/* M4, as for commits */
+static const char *judge_size(struct se *se, struct io_ram_point point, u64 blocks)
+{
+	u32 last = 0, k;
+
+	for (k = 1; k < se->nr_sizes; k++)
+		if (se->size[k].to < point.written || se->size[k].to <= point.stable)
+			last = k;
+	if (blocks == se->size[last].blocks)
+		return NULL;
+	if (last + 1 < se->nr_sizes && se->size[last + 1].from < point.written &&
+	    blocks == se->size[last + 1].blocks)
+		return NULL;
+	return complain("it has %llu blocks, it had %llu", blocks, se->size[last].blocks);
+}
+
 /**
  * se_judge() - whether what a recovery has made of a crash is right
  * @se:    the store that crashed
@@ -223,9 +239,5 @@ const char *se_judge(struct se *se, struct io_ram_point point, struct io_ram *af
 		why = judge_data(se, point, after, &se->commit[*which].state);
 	if (!why && m->space.free + m->super.data_blocks + m->super.node_blocks != m->space.total)
 		why = complain("%llu blocks are free of %llu", m->space.free, m->space.total);
-	if (!why && (m->super.nr_blocks < se->commit[*which].size ||
-		     m->super.nr_blocks > max(se->size, se->grows_to)))
-		why = complain("it has %llu blocks, it had %llu", m->super.nr_blocks,
-			       se->commit[*which].size);
-	return why;
+	return why ? why : judge_size(se, point, m->super.nr_blocks);
 }
