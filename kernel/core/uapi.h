@@ -46,6 +46,10 @@
  *					it is active and has none yet
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks
+ *	shrink <blocks>			empty all beyond this size, for half a second;
+ *					replies "<size now> <blocks in use beyond>".
+ *					Asked again until the size is that, in blocks;
+ *					0 gives up, and so does grow
  *	low_water <blocks>		as the option, until the next table; replies
  *					what data may still take, in blocks
  *	list disposable, list lossy	names, oldest first
@@ -71,6 +75,7 @@
  *		<data blocks> <metadata blocks> <reserved blocks>
  *		<journal blocks used> <journal blocks> <pending records>
  *		<generation> <snapshots> <golds> <map KiB> <removing blocks>
+ *		<blocks it shrinks to, or 0> <blocks in use beyond that>
  *	   state: rw, ro, full (first writes wait or fail), failed (a metadata
  *	   write failed; reads go on)
  *	   used: data + metadata. reserved: what only a checkpoint may take

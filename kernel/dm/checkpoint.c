@@ -5,6 +5,7 @@
 #include "commit.h"
 #include "../core/reap.h"
 #include "log.h"
+#include "shrink.h"
 #include "space_wait.h"
 #include "store.h"
 #include "trace.h"
@@ -65,14 +66,19 @@ static long inflight(struct sosnap_store *store, int epoch)
 	return sum;
 }
 
-/*
- * Wait for all I/O that may have looked a map up before now. A lookup reads the
- * epoch first and enters it before its RCU section ends, so after
- * synchronize_rcu() everybody who saw the old epoch is counted in it.
+/**
+ * sosnap_checkpoint_drain() - wait for all I/O that may have looked a map up before
+ * @store: the store
+ *
+ * A lookup reads the epoch first and enters it before its RCU section ends, so
+ * after synchronize_rcu() everybody who saw the old epoch is counted in it.
+ * Context: meta_lock held; may sleep.
  */
-static void drain_epoch(struct sosnap_store *store)
+void sosnap_checkpoint_drain(struct sosnap_store *store)
 {
 	int old = store->epoch;
+
+	lockdep_assert_held(&store->meta_lock);
 
 	/* pairs with the acquire in map.c and slow.c */
 	smp_store_release(&store->epoch, !old);
@@ -110,7 +116,8 @@ static void finish(struct sosnap_store *store, u64 seq)
 	sosnap_window_checkpointed(store, seq);
 	/* pairs with the acquire in map_memory.c, evict_window() */
 	smp_store_release(&store->checkpointed, seq);
-	drain_epoch(store);
+	sosnap_shrink_follow(store);
+	sosnap_checkpoint_drain(store);
 	r = sosnap_meta_release(&store->meta, pass_down, store);
 	if (r)
 		DMWARN("%s: freed blocks stay unused until the next activation: error=%d",

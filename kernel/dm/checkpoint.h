@@ -21,6 +21,7 @@ void sosnap_checkpoint_exit(struct sosnap_store *store);
 int sosnap_checkpoint_replay(struct sosnap_store *store);
 int sosnap_checkpoint_all(struct sosnap_store *store, bool closing);
 int __sosnap_checkpoint(struct sosnap_store *store, bool closing);
+void sosnap_checkpoint_drain(struct sosnap_store *store);
 int sosnap_checkpoint(struct sosnap_store *store, bool closing);
 
 #endif /* SOSNAP_CHECKPOINT_H */

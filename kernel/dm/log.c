@@ -198,6 +198,21 @@ void sosnap_log_append_zero(struct sosnap_store *store, u32 object, u64 blk, u32
 }
 
 /**
+ * sosnap_log_append_move() - use a promised slot for blocks that nobody writes
+ * @store:  the store
+ * @object: whose blocks
+ * @blk:    first of them
+ * @len:    how many
+ * @place:  the first store block they have been copied to
+ * Context: meta_lock held.
+ * Return: the sequence number that the record's commit will have.
+ */
+u64 sosnap_log_append_move(struct sosnap_store *store, u32 object, u64 blk, u32 len, u64 place)
+{
+	return append(store, NULL, object, SOSNAP_RECORD_MAP, blk, len, place, 0, 0);
+}
+
+/**
  * __sosnap_log_take() - make the next records the commit's own
  * @store: the store
  * @nr:    how many, all that are open

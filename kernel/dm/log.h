@@ -22,6 +22,7 @@ int sosnap_log_reserve_wait(struct sosnap_store *store);
 void sosnap_log_unreserve(struct sosnap_store *store);
 u64 sosnap_log_append(struct sosnap_snap *snap, u32 type, u64 blk, u32 len, u64 place,
 		      s64 delta, u32 claimed);
+u64 sosnap_log_append_move(struct sosnap_store *store, u32 object, u64 blk, u32 len, u64 place);
 void sosnap_log_append_zero(struct sosnap_store *store, u32 object, u64 blk, u32 len);
 void __sosnap_log_take(struct sosnap_store *store, u32 nr, struct sosnap_log_chunk **c,
 		       u32 *off);

@@ -14,6 +14,7 @@
 #include "../core/uapi.h"
 #include "quota.h"
 #include "resize.h"
+#include "shrink.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
@@ -635,6 +636,7 @@ static int grow(struct call *c)
 	device = bdev_nr_sectors(store->bdev) / SOSNAP_BLOCK_SECTORS;
 	blocks = min_t(u64, device, SOSNAP_MAX_BLOCKS);
 	mutex_lock(&store->meta_lock);
+	__sosnap_shrink_cancel(store);
 	if (blocks < m->super.nr_blocks)
 		r = refuse(c, -EINVAL, "device is smaller than the store on it: restore its size");
 	more = !r && blocks > m->super.nr_blocks;
@@ -657,6 +659,23 @@ static int grow(struct call *c)
 	if (more)
 		DMINFO("%s: grown: blocks=%llu", m->super.name, blocks);
 	DMEMIT("%llu", READ_ONCE(m->super.nr_blocks));
+	return 1;
+}
+
+/* shrink <blocks> */
+static int shrink(struct call *c)
+{
+	unsigned int sz = 0, maxlen = c->maxlen;
+	struct sosnap_shrink_reply reply;
+	char *result = c->result;
+	u64 blocks;
+	int r = number(c, c->argv[0], &blocks);
+
+	if (!r)
+		r = sosnap_shrink(c->store, blocks, &reply, c->why, sizeof(c->why));
+	if (r)
+		return r;
+	DMEMIT("%llu %llu", reply.blocks, reply.left);
 	return 1;
 }
 
@@ -732,6 +751,7 @@ static const struct {
 	{ "resize", resize, 2, 2, true },
 	{ "set", set, 3, 3, true },
 	{ "grow", grow, 0, 0xff, true },
+	{ "shrink", shrink, 1, 1, true },
 	{ "low_water", low_water, 1, 1, true },
 	{ "list", list, 1, 2, false },
 	{ "show", show, 1, 1, false },

@@ -473,9 +473,12 @@ static void snap_put(struct sosnap_snap *snap)
 	 */
 	if (dirty)
 		sosnap_checkpoint_all(store, false);
+	/* whoever moves blocks uses its map with that lock held */
+	mutex_lock(&store->meta_lock);
 	mutex_lock(&store->list_lock);
 	list_del(&snap->list);
 	mutex_unlock(&store->list_lock);
+	mutex_unlock(&store->meta_lock);
 	snap_free(snap);
 }
 

@@ -11,15 +11,30 @@
 #define DISCARDS	1024U
 #define USELESS		(DISCARDS / 2)	/* of these, that need not free anything */
 
+static u64 records(struct sosnap_store *store)
+{
+	u64 merged = READ_ONCE(store->log.merged);	/* first: end is never behind it */
+
+	/* what is reserved softly may become records without asking again */
+	return smp_load_acquire(&store->log.end) - merged + READ_ONCE(store->log.reserved) +
+	       atomic64_read(&store->soft);
+}
+
+/**
+ * sosnap_space_records() - what a checkpoint may have to merge
+ * @store: the store
+ * Context: any; a snapshot of moving figures.
+ * Return: records, for sosnap_meta_reserve().
+ */
+u64 sosnap_space_records(struct sosnap_store *store)
+{
+	return records(store) + DISCARDS;
+}
+
 /* What a checkpoint of so many records more than there are could need. */
 static u64 reserve(struct sosnap_store *store, u32 more)
 {
-	u64 merged = READ_ONCE(store->log.merged);	/* first: end is never behind it */
-	/* what is reserved softly may become records without asking again */
-	u64 records = smp_load_acquire(&store->log.end) - merged +
-		      READ_ONCE(store->log.reserved) + atomic64_read(&store->soft) + more;
-
-	return sosnap_meta_reserve(&store->meta, records);
+	return sosnap_meta_reserve(&store->meta, records(store) + more);
 }
 
 /* What data may still take; space_lock held. */

@@ -55,6 +55,7 @@ bool sosnap_stretch_pop(struct sosnap_store *store, u64 *blk);
 int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len);
 void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
+u64 sosnap_space_records(struct sosnap_store *store);
 u64 sosnap_space_left(struct sosnap_store *store);
 u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water);
 void sosnap_stretch_drain(struct sosnap_store *store);

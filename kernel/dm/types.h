@@ -250,7 +250,7 @@ struct sosnap_options {
 };
 
 struct sosnap_store {
-	struct mutex resize_lock;	/* sizes of snapshots: see resize.h */
+	struct mutex resize_lock;	/* sizes of snapshots, and the store's that shrinks */
 	struct list_head list;		/* of all stores; stores_lock */
 	u32 refs;			/* targets and snapshots; stores_lock */
 	struct mapped_device *md;
@@ -287,6 +287,9 @@ struct sosnap_store {
 	struct sosnap_inflight __percpu *inflight;
 	u64 checkpointed;		/* commits up to this one are in the trees */
 	struct work_struct checkpoint;
+	struct sosnap_shrink_step *moves;	/* that a checkpoint merges; meta_lock */
+	u64 shrinks_to;			/* blocks, 0: it does not; for status, as ... */
+	u64 shrink_left;		/* ... those in use beyond */
 	struct delayed_work merge_timer;	/* idle stores are merged too */
 	bool stopping;			/* no checkpoint in the background */
 	struct work_struct evict;
@@ -304,7 +307,7 @@ struct sosnap_store {
 	int reclaiming;			/* one is under way */
 	atomic64_t soft;		/* blocks in stretches and reservations */
 
-	struct mutex list_lock;		/* snaps, ti */
+	struct mutex list_lock;		/* snaps, which change with meta_lock held too; ti */
 	struct list_head snaps;
 
 	atomic_long_t map_bytes;	/* of all maps */

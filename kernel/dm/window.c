@@ -95,6 +95,19 @@ int sosnap_window_slot(struct sosnap_snap *snap, u64 index, void *entry, gfp_t g
 	return r;
 }
 
+static struct sosnap_window *window_init(struct sosnap_snap *snap, u64 index,
+					 struct sosnap_window *w)
+{
+	memset(w, 0, sizeof(*w));
+	spin_lock_init(&w->lock);
+	seqcount_spinlock_init(&w->seq, &w->lock);
+	w->index = index;
+	w->gen = snap->gen;
+	w->referenced = true;
+	sosnap_map_charge(snap, sizeof(*w));
+	return w;
+}
+
 static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, bool sleep)
 {
 	struct sosnap_store *store = snap->store;
@@ -105,16 +118,7 @@ static struct sosnap_window *window_alloc(struct sosnap_snap *snap, u64 index, b
 		queue_work(store->meta_wq, &store->evict);
 		w = mempool_alloc(window_pool, GFP_NOIO);
 	}
-	if (!w)
-		return NULL;
-	memset(w, 0, sizeof(*w));
-	spin_lock_init(&w->lock);
-	seqcount_spinlock_init(&w->seq, &w->lock);
-	w->index = index;
-	w->gen = snap->gen;
-	w->referenced = true;
-	sosnap_map_charge(snap, sizeof(*w));
-	return w;
+	return w ? window_init(snap, index, w) : NULL;
 }
 
 /**
@@ -583,6 +587,22 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
 	return r;
 }
 
+static int window_load(struct sosnap_snap *snap, u64 index, struct sosnap_window *w)
+{
+	struct sosnap_fault fault = { };
+	int r = 0;
+
+	mutex_lock(&snap->load_lock);
+	if (!sosnap_slots_load(&snap->map, index))
+		r = load_locked(snap, index, w, &fault);
+	else
+		sosnap_window_free(snap, w);
+	mutex_unlock(&snap->load_lock);
+	if (r == -EUCLEAN)
+		sosnap_snap_fence(snap, &fault);
+	return r == -EUCLEAN ? -EIO : r;
+}
+
 /**
  * sosnap_window_load() - bring a window into the map
  * @snap:  the snapshot
@@ -594,21 +614,202 @@ static int load_locked(struct sosnap_snap *snap, u64 index, struct sosnap_window
  */
 int sosnap_window_load(struct sosnap_snap *snap, u64 index)
 {
-	struct sosnap_fault fault = { };
-	struct sosnap_window *w;
-	int r = 0;
-
 	/* before any lock that eviction needs: it may have to wait for that */
-	w = window_alloc(snap, index, true);
-	mutex_lock(&snap->load_lock);
-	if (!sosnap_slots_load(&snap->map, index))
-		r = load_locked(snap, index, w, &fault);
-	else
-		sosnap_window_free(snap, w);
-	mutex_unlock(&snap->load_lock);
-	if (r == -EUCLEAN)
-		sosnap_snap_fence(snap, &fault);
-	return r == -EUCLEAN ? -EIO : r;
+	return window_load(snap, index, window_alloc(snap, index, true));
+}
+
+/**
+ * sosnap_window_load_now() - bring a window into the map, without waiting for memory
+ * @snap:  the snapshot
+ * @index: which window
+ *
+ * For who holds a lock that an end of that wait may need.
+ * Context: meta_lock held; may sleep; load_lock must not be held.
+ * Return: 0, -ENOMEM, or as sosnap_window_load().
+ */
+int sosnap_window_load_now(struct sosnap_snap *snap, u64 index)
+{
+	struct sosnap_window *w;
+	void *entry;
+
+	rcu_read_lock();
+	entry = sosnap_slots_load(&snap->map, index);
+	rcu_read_unlock();
+	if (entry)
+		return 0;
+	w = kmem_cache_alloc(window_cache, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+	return w ? window_load(snap, index, window_init(snap, index, w)) : -ENOMEM;
+}
+
+/* Held blocks of the mask that live at base + bit. w->lock held. */
+static u64 living_at(struct sosnap_window *w, u64 mask, u64 base)
+{
+	struct sosnap_spill *s = rcu_dereference_protected(w->spill,
+							   lockdep_is_held(&w->lock));
+	u64 there = w->base == base ? mask & w->based : 0;
+	u32 i;
+
+	for (i = 0; s && i < s->nr; i++)
+		if (s->seg[i].base == base)
+			there |= s->seg[i].mask & mask & ~w->based;
+	return there;
+}
+
+/**
+ * sosnap_window_claim() - make own blocks pending that are where they are thought
+ * @snap:  the snapshot
+ * @index: the window
+ * @mask:  which blocks
+ * @base:  block i is thought to live at @base + i
+ * @got:   set to those that are pending now: the first run, or none
+ * Context: process context.
+ * Return: the window, which stays in the map until they are let go; NULL when it
+ * is not in the map, or has nothing of its own.
+ */
+struct sosnap_window *sosnap_window_claim(struct sosnap_snap *snap, u64 index, u64 mask, u64 base,
+					  u64 *got)
+{
+	struct sosnap_window *w;
+	u32 bit;
+
+	*got = 0;
+	rcu_read_lock();
+	w = window_at(snap, index);
+	if (w) {
+		spin_lock_irq(&w->lock);
+		__sosnap_window_renew(snap, w);
+		if (!w->dead)
+			*got = living_at(w, w->held & w->own & ~w->pending & mask, base);
+		if (*got) {
+			bit = __ffs64(*got);
+			*got = sosnap_mask(bit, sosnap_run(*got, bit));
+			w->pending |= *got;
+		}
+		spin_unlock_irq(&w->lock);
+	}
+	rcu_read_unlock();
+	return w;
+}
+
+/* Memory for a spill with one segment more than there are. w->lock held on return. */
+static struct sosnap_spill *spill_lock(struct sosnap_window *w)
+	__acquires(&w->lock)
+{
+	struct sosnap_spill *old, *s = NULL;
+	u32 room = 1;
+
+	for (;;) {
+		s = kmalloc(struct_size(s, seg, room), GFP_NOIO | __GFP_NOFAIL);
+		spin_lock_irq(&w->lock);
+		old = rcu_dereference_protected(w->spill, lockdep_is_held(&w->lock));
+		if ((old ? old->nr : 0) < room)
+			return s;
+		room = old->nr + 1;
+		spin_unlock_irq(&w->lock);
+		kfree(s);
+	}
+}
+
+/*
+ * Blocks of the mask, which are held and pending for nobody else, live at base + bit
+ * from now on. s is used up. Return: what is to be freed once nobody reads it.
+ */
+static struct sosnap_spill *replace(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask,
+				    u64 base, struct sosnap_spill *s)
+{
+	struct sosnap_spill *old = rcu_dereference_protected(w->spill,
+							     lockdep_is_held(&w->lock));
+
+	/* nothing else is at the base, or is about to be */
+	if (!w->resv && !(w->pending & ~mask) && !(w->based & ~mask)) {
+		write_seqcount_begin(&w->seq);
+		w->base = base;
+		w->based = mask;
+		write_seqcount_end(&w->seq);
+		kfree(s);
+		return NULL;
+	}
+	spill_fill(s, old, ((w->held & ~w->based) | w->pending) & ~mask, mask, base);
+	sosnap_map_charge(snap, spill_bytes(s) - spill_bytes(old));
+	write_seqcount_begin(&w->seq);
+	rcu_assign_pointer(w->spill, s);
+	w->based &= ~mask;
+	write_seqcount_end(&w->seq);
+	return old;
+}
+
+/**
+ * sosnap_window_moved() - claimed blocks were copied to another place
+ * @snap:  whose
+ * @w:     the window
+ * @first: first bit
+ * @count: how many
+ * @store: their place
+ * @ok:    the copy is there; else all is as before
+ *
+ * The slot of the log that the caller has is used, or given back.
+ * Context: may sleep.
+ */
+void sosnap_window_moved(struct sosnap_snap *snap, struct sosnap_window *w, u32 first, u32 count,
+			 u64 store, bool ok)
+{
+	u64 mask = sosnap_mask(first, count);
+	struct sosnap_spill *s = spill_lock(w), *old = NULL;
+
+	if (ok) {
+		/* logged first, as for a first write */
+		WRITE_ONCE(w->logged,
+			   sosnap_log_append(snap, SOSNAP_RECORD_MAP,
+					     (w->index << SOSNAP_WINDOW_SHIFT) + first, count,
+					     store, 0, 0));
+		old = replace(snap, w, mask, store - first, s);
+	}
+	write_seqcount_begin(&w->seq);
+	w->pending &= ~mask;
+	write_seqcount_end(&w->seq);
+	spin_unlock_irq(&w->lock);
+	if (!ok) {
+		kfree(s);
+		sosnap_log_unreserve(snap->store);
+	}
+	if (old)
+		kfree_rcu(old, rcu);
+	wake_up_all(&snap->wait);
+}
+
+/**
+ * sosnap_window_follow() - blocks that are inherited have got another place
+ * @snap:  the snapshot
+ * @index: the window
+ * @mask:  blocks
+ * @from:  of these, those that live at @from + bit ...
+ * @to:    ... live at @to + bit now
+ * Context: load_lock held; may sleep.
+ * Return: those that a first write is in flight for: they are as they were.
+ */
+u64 sosnap_window_follow(struct sosnap_snap *snap, u64 index, u64 mask, u64 from, u64 to)
+{
+	struct sosnap_spill *s, *old = NULL;
+	struct sosnap_window *w;
+	u64 busy;
+
+	rcu_read_lock();
+	w = window_at(snap, index);
+	rcu_read_unlock();
+	if (!w)
+		return 0;
+	s = spill_lock(w);
+	mask = living_at(w, w->held & mask, from);
+	busy = mask & w->pending;
+	mask &= ~busy;
+	if (mask)
+		old = replace(snap, w, mask, to, s);
+	spin_unlock_irq(&w->lock);
+	if (!mask)
+		kfree(s);
+	if (old)
+		kfree_rcu(old, rcu);
+	return busy;
 }
 
 /**

@@ -134,6 +134,12 @@ struct sosnap_window *sosnap_window_make(struct sosnap_snap *snap, u64 index, vo
 					 bool sleep);
 void sosnap_window_wait_room(struct sosnap_store *store);
 void sosnap_window_may_evict(struct sosnap_store *store);
+int sosnap_window_load_now(struct sosnap_snap *snap, u64 index);
+struct sosnap_window *sosnap_window_claim(struct sosnap_snap *snap, u64 index, u64 mask, u64 base,
+					  u64 *got);
+void sosnap_window_moved(struct sosnap_snap *snap, struct sosnap_window *w, u32 first, u32 count,
+			 u64 store, bool ok);
+u64 sosnap_window_follow(struct sosnap_snap *snap, u64 index, u64 mask, u64 from, u64 to);
 int sosnap_window_need(struct sosnap_snap *snap, u64 index);
 int sosnap_window_load(struct sosnap_snap *snap, u64 index);
 bool sosnap_window_rebase(struct sosnap_snap *snap, struct sosnap_window *w);
