@@ -72,6 +72,7 @@ extern const struct sosnap_cmd sosnap_cmd_store_grow;
 extern const struct sosnap_cmd sosnap_cmd_store_list;
 extern const struct sosnap_cmd sosnap_cmd_store_repair;
 extern const struct sosnap_cmd sosnap_cmd_store_restore;
+extern const struct sosnap_cmd sosnap_cmd_store_shrink;
 extern const struct sosnap_cmd sosnap_cmd_store_status;
 
 #endif /* SOSNAP_CMD_H */

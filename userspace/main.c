@@ -41,6 +41,7 @@ static const struct sosnap_cmd *const commands[] = {
 	&sosnap_cmd_store_list,
 	&sosnap_cmd_store_repair,
 	&sosnap_cmd_store_restore,
+	&sosnap_cmd_store_shrink,
 	&sosnap_cmd_store_status,
 };
 

@@ -190,6 +190,19 @@ test_usage_resize_needs_a_size()
 	expect 2 resize
 }
 
+test_usage_store_shrink_needs_a_size()
+{
+	expect 2 store shrink main
+	says "add --size <size>"
+	expect 2 store shrink main --size 1000
+	says "multiple of"
+	expect 2 store shrink main --size nothing
+	expect 2 store shrink --size 1G
+	says "too few arguments"
+	expect 2 store shrink main other --size 1G
+	says "unexpected argument 'other'"
+}
+
 test_usage_store_grow_takes_one_store()
 {
 	expect 2 store grow

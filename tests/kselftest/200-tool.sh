@@ -78,7 +78,7 @@ same "the keys of list" "stores store snapshots $snap_keys total full_copies use
 	"$(keys list st)"
 same "the keys of status" "snapshots store name state device opens size changed changed_percent quota gold gold_size auto disposable read_only map_memory created id uuid" \
 	"$(keys status st/a)"
-same "the keys of store status" "stores name state uuid device size device_size used used_percent data metadata free reserved removing golds snapshots journal journal_used pending_records generation map_memory" \
+same "the keys of store status" "stores name state uuid device size device_size used used_percent data metadata free reserved removing shrinks_to beyond golds snapshots journal journal_used pending_records generation map_memory" \
 	"$(keys store status st)"
 for key in $(keys list st) $(keys status st/a) $(keys store status st) $(keys store list) $(keys gold list st); do
 	grep -qw -- "$key" "$SOSNAP_TOP/Documentation/json.md" || echo "$key"

@@ -18,6 +18,8 @@ static const struct sosnap_col cols[] = {
 	{ "free", "Free", SOSNAP_OUT_BYTES, 0 },
 	{ "reserved", "  kept for metadata", SOSNAP_OUT_BYTES, 0 },
 	{ "removing", "To come back by removals", SOSNAP_OUT_BYTES, 0 },
+	{ "shrinks_to", "Shrinks to", SOSNAP_OUT_BYTES, 0 },
+	{ "beyond", "  to be moved yet", SOSNAP_OUT_BYTES, 0 },
 	{ "golds", "Gold images", SOSNAP_OUT_NUMBER, 0 },
 	{ "snapshots", "Snapshots", SOSNAP_OUT_NUMBER, 0 },
 	{ "journal", "Journal", SOSNAP_OUT_BYTES, 0 },
@@ -55,6 +57,8 @@ static void print_status(const char *key, const struct sosnap_store *s)
 		{ .n = sosnap_units_share(st->used, st->total) }, { .n = st->data << shift },
 		{ .n = st->metadata << shift }, { .n = (st->total - st->used) << shift },
 		{ .n = st->reserved << shift }, { .n = st->removing << shift },
+		{ .n = st->shrinks_to << shift, .none = !st->shrinks_to },
+		{ .n = st->beyond << shift, .none = !st->shrinks_to },
 		{ .n = st->golds }, { .n = st->snapshots }, { .n = st->journal << shift },
 		{ .n = st->journal_used << shift }, { .n = st->pending },
 		{ .n = st->generation }, { .n = st->map_kib << 10 } });

@@ -23,14 +23,16 @@ u64 sosnap_store_device_blocks(const struct sosnap_store *store)
 	return min_t(u64, bytes >> SOSNAP_BLOCK_SHIFT, SOSNAP_MAX_BLOCKS);
 }
 
-/* The same table, as long as the device is now */
-static int longer_table(const struct sosnap_store *store, u64 blocks)
+int sosnap_store_set_table(const struct sosnap_store *store, u64 blocks)
 {
 	char *type = NULL, *params = NULL;
 	int r = sosnap_dm_table(store->dm, &type, &params);
 
 	if (!r)
 		r = sosnap_dm_reload(store->dm, blocks * SOSNAP_BLOCK_SECTORS, type, params, false);
+	if (r)
+		sosnap_dm_error(r, "device %s of store '%s' cannot take the new size: repeat the command",
+				store->dm, store->st.name);
 	free(type);
 	free(params);
 	return r;
@@ -59,7 +61,10 @@ int sosnap_store_grow(const struct sosnap_store *store)
 			    from);
 		return 0;
 	}
-	r = longer_table(store, blocks) ?: sosnap_dm_message(store->dm, "grow", NULL);
+	r = sosnap_store_set_table(store, blocks);
+	if (r)
+		return r;
+	r = sosnap_dm_message(store->dm, "grow", NULL);
 	if (r)
 		sosnap_dm_error(r, "store '%s' cannot grow to the %s of %s", store->st.name, to,
 				store->path);

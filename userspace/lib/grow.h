@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Growing an active store into a device that became larger.
+ * The size of an active store, and growing into a device that became larger.
  */
 #ifndef SOSNAP_GROW_H
 #define SOSNAP_GROW_H
@@ -9,6 +9,9 @@
 
 /* Size of the device that holds an active store, in blocks; 0: not known */
 u64 sosnap_store_device_blocks(const struct sosnap_store *store);
+
+/* The same table for its device-mapper device, so long; says why it failed */
+int sosnap_store_set_table(const struct sosnap_store *store, u64 blocks);
 
 /*
  * Takes all of it in use; fine when it is already. Killed between its two steps

@@ -95,7 +95,14 @@ int sosnap_reply_parse_store(const char *line, struct sosnap_reply_store *s)
 	s->golds = take_number(&w, 10);
 	s->map_kib = take_number(&w, 10);
 	s->removing = take_number(&w, 10);
-	return w.bad ? -EPROTO : 0;
+	if (w.bad)
+		return -EPROTO;
+	/* a module that cannot shrink a store says nothing about it */
+	s->shrinks_to = take_number(&w, 10);
+	s->beyond = take_number(&w, 10);
+	if (w.bad)
+		s->shrinks_to = s->beyond = 0;
+	return 0;
 }
 
 int sosnap_reply_parse_status(const char *line, struct sosnap_reply_status *s)

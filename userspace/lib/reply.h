@@ -48,7 +48,8 @@ struct sosnap_reply_snapshot {
  * Status of sosnap-store: <state> <name> <uuid> <used blocks> <total blocks>
  *	<data blocks> <metadata blocks> <reserved blocks> <journal blocks used>
  *	<journal blocks> <pending records> <generation> <snapshots> <golds>
- *	<map KiB> <removing blocks>
+ *	<map KiB> <removing blocks> <blocks it shrinks to, or 0>
+ *	<blocks in use beyond that>
  */
 struct sosnap_reply_store {
 	char state[16];
@@ -67,6 +68,8 @@ struct sosnap_reply_store {
 	u64 golds;
 	u64 map_kib;
 	u64 removing;
+	u64 shrinks_to;
+	u64 beyond;
 };
 
 /*
