@@ -22,6 +22,7 @@
 /* Whether what is not loaded may hold something to free. A hint. */
 static bool may_free(struct sosnap_snap *snap)
 {
+	/* a look without the lock: a hint is all that is asked for */
 	return data_race(sosnap_own_count(&snap->own));
 }
 
