@@ -127,7 +127,7 @@ static void at_border(u64 from, u64 to)
 	u32 i;
 
 	sosnap_super_init(&s, "store", from, 0, 1);
-	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s), 0);
+	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s, NULL), 0);
 	for (blk = first; blk < sosnap_space_end(from); blk += R)
 		touch(&sp, &s, ram, blk);
 	touch(&sp, &s, ram, sosnap_space_end(from) - 1);
@@ -146,7 +146,7 @@ static void at_border(u64 from, u64 to)
 		for (i = 2; i < 6; i++)
 			if (blk + i >= to && blk + i < from)
 				memset(io_ram_disk(ram, blk + i), 0xee, SOSNAP_BLOCK_SIZE);
-	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s), 0);
+	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s, NULL), 0);
 	assert_true(sp.free == free);
 	touch(&sp, &s, ram, sosnap_space_end(to) - 1);
 	assert_int_equal(sosnap_space_grow(&sp, from), 0);
@@ -155,7 +155,7 @@ static void at_border(u64 from, u64 to)
 	assert_true(sp.free == total);
 	sosnap_space_exit(&sp);
 	io_ram_drop_cache(ram);
-	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s), 0);
+	assert_int_equal(sosnap_space_init(&sp, &ram->io, &s, NULL), 0);
 	assert_true(sp.free == total);
 	for (blk = first; blk < sosnap_space_end(from); blk += R)
 		touch(&sp, &s, ram, blk);
