@@ -99,7 +99,7 @@ wrong "renaming what is not there" "no such snapshot" rename x y
 wrong "renaming to a name that is taken" "exists already" rename a b
 wrong "renaming to no name" "not a valid name" rename a a/b
 wrong "an unknown property" "unknown property" set a colour 1
-wrong "a value that is none" "auto takes 0 or 1" set a auto 2
+wrong "a value that is none" "this property takes 0 or 1" set a auto 2
 wrong "a gold image that is known" "exists already" gold_add g 8 00000000 -
 wrong "a checksum that is none" "not hexadecimal" gold_add h 8 xyz -
 wrong "a SHA-256 that is none" "SHA-256" gold_add h 8 00000000 abcd
