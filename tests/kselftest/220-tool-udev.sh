@@ -111,6 +111,12 @@ not_ok "one that is mounted is not deactivated" timeout 60 "$SOSNAP" deactivate 
 ok "the others are" test ! -e $dm/st-b -a ! -e $dm/st-c
 ok "no cookie is left by that" no_cookie_left
 must umount /mnt
+quick "set read-only" "$SOSNAP" set st/a read-only on
+must udevadm settle
+ok "its links stay" test /dev/sosnap/st/a -ef $dm/st-a -a -L $dm/st-a
+quick "and writable" "$SOSNAP" set st/a read-only off
+must udevadm settle
+ok "they stay again" test /dev/sosnap/st/a -ef $dm/st-a -a -L $dm/st-a
 quick "rename" "$SOSNAP" rename st/a d
 ok "the node follows" test -L $dm/st-d -a ! -e $dm/st-a
 ok "its link too" test /dev/sosnap/st/d -ef $dm/st-d -a ! -e /dev/sosnap/st/a
