@@ -6,18 +6,6 @@
 
 #define SCAN_EXTENTS	16384U	/* in one step */
 
-static void lock(struct sosnap_meta *m)
-{
-	if (m->host)
-		m->host->lock(m);
-}
-
-static void unlock(struct sosnap_meta *m)
-{
-	if (m->host)
-		m->host->unlock(m);
-}
-
 /**
  * sosnap_evacuate_least() - how small a store can become
  * @s: its superblock
@@ -60,7 +48,7 @@ int sosnap_evacuate_begin(struct sosnap_meta *m, u64 nr_blocks, u64 records,
 	memset(need, 0, sizeof(*need));
 	if (nr_blocks < sosnap_evacuate_least(&m->super) || nr_blocks >= m->super.nr_blocks)
 		return -EINVAL;
-	lock(m);
+	sosnap_meta_lock(m);
 	r = need_of(m, nr_blocks, records, need);
 	if (!r && need->used > need->before)
 		r = -ENOSPC;
@@ -70,7 +58,7 @@ int sosnap_evacuate_begin(struct sosnap_meta *m, u64 nr_blocks, u64 records,
 		m->evac.nodes = U32_MAX;
 		sosnap_space_limit(&m->space, sosnap_space_end(nr_blocks));
 	}
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r;
 }
 
@@ -82,9 +70,9 @@ int sosnap_evacuate_begin(struct sosnap_meta *m, u64 nr_blocks, u64 records,
 void sosnap_evacuate_cancel(struct sosnap_meta *m)
 {
 	memset(&m->evac, 0, sizeof(m->evac));
-	lock(m);
+	sosnap_meta_lock(m);
 	sosnap_space_limit(&m->space, 0);
-	unlock(m);
+	sosnap_meta_unlock(m);
 }
 
 /**
@@ -100,11 +88,11 @@ int sosnap_evacuate_left(struct sosnap_meta *m, u64 records, struct sosnap_evacu
 {
 	int r;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	r = need_of(m, m->evac.nr_blocks, records, need);
 	if (!r && !m->space.limit)
 		r = -ENOSPC;
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r;
 }
 
@@ -116,9 +104,9 @@ static int add(struct sosnap_meta *m, struct sosnap_move *list, u32 most, u32 *n
 	u64 to;
 	int r;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	r = m->space.limit ? sosnap_space_alloc_before(&m->space, want, &to, &len) : -ENOSPC;
-	unlock(m);
+	sosnap_meta_unlock(m);
 	if (r)
 		return r;
 	run.len = len;
@@ -136,9 +124,9 @@ static int add(struct sosnap_meta *m, struct sosnap_move *list, u32 most, u32 *n
 	m->evac.blk = run.blk;
 	if (!run.len)
 		return 0;
-	lock(m);
+	sosnap_meta_lock(m);
 	r = sosnap_space_give_back(&m->space, run.to, run.len);
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r;
 }
 
@@ -325,8 +313,8 @@ int sosnap_evacuate_end(struct sosnap_meta *m, u64 records)
 		return -EAGAIN;
 	if (!need.before)
 		return -ENOSPC;
-	lock(m);
+	sosnap_meta_lock(m);
 	r = sosnap_space_shrink(&m->space, ev->nr_blocks);
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r == -EBUSY ? -EAGAIN : r;
 }

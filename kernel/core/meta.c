@@ -32,24 +32,12 @@ int sosnap_meta_format(struct sosnap_io *io, const struct sosnap_super *s)
 	return r ? r : sosnap_super_write(io, s);
 }
 
-static void lock(struct sosnap_meta *m)
-{
-	if (m->host)
-		m->host->lock(m);
-}
-
-static void unlock(struct sosnap_meta *m)
-{
-	if (m->host)
-		m->host->unlock(m);
-}
-
 /* The same; what damage the step has found is no longer said when others go on. */
 static int unlock_said(struct sosnap_meta *m, int r)
 {
 	if (r == -EUCLEAN)
 		m->io->fault = m->space.io->fault;
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r;
 }
 
@@ -78,7 +66,7 @@ static int node_alloc(struct sosnap_txn *txn, u64 *blk)
 	u32 len;
 	int r;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	r = sosnap_space_alloc(&m->space, 1, 1, blk, &len);
 	if (!r)
 		r = sosnap_space_set(&m->space, *blk, 1);
@@ -92,7 +80,7 @@ static int clear(struct sosnap_meta *m, u64 blk, u32 len)
 	u64 born;
 	int r;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	r = unlock_said(m, sosnap_space_clear(&m->space, blk, len, &born));
 	/* made and dropped by the same checkpoint: a node, so one block */
 	if (!r && born)
@@ -107,9 +95,9 @@ static int node_free(struct sosnap_txn *txn, u64 blk)
 
 	m->io->ops->forget(m->io, blk);
 	if (m->in_catalog) {
-		lock(m);
+		sosnap_meta_lock(m);
 		sosnap_space_unpin(&m->space, blk);
-		unlock(m);
+		sosnap_meta_unlock(m);
 	}
 	return clear(m, blk, 1);
 }
@@ -126,19 +114,19 @@ static void node_seen(void *ctx, u64 blk)
 {
 	struct sosnap_meta *m = ctx;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	sosnap_space_seen(&m->space, blk);
-	unlock(m);
+	sosnap_meta_unlock(m);
 }
 
 static void catalog_seen(void *ctx, u64 blk)
 {
 	struct sosnap_meta *m = ctx;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	sosnap_space_seen(&m->space, blk);
 	sosnap_space_pin(&m->space, blk);
-	unlock(m);
+	sosnap_meta_unlock(m);
 }
 
 static bool data_fits(void *ctx, u64 blk, u32 len)
@@ -302,7 +290,7 @@ static int take_all(struct sosnap_meta *m, const struct sosnap_batch *batch)
 	u32 i;
 	int r = 0;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	for (i = 0; i < batch->nr && !r; i++)
 		if (batch->record[i].store != SOSNAP_STORE_ZERO)
 			r = sosnap_space_take(&m->space, batch->record[i].store,
@@ -470,7 +458,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
 					sosnap_meta_freed, m);
 	if (!r && store != SOSNAP_STORE_ZERO) {
 		m->delta += len;
-		lock(m);
+		sosnap_meta_lock(m);
 		r = unlock_said(m, sosnap_space_set(&m->space, store, len));
 	}
 	cond_resched();
@@ -493,9 +481,9 @@ static u32 reap_budget(struct sosnap_meta *m, u64 records, bool *merges)
 {
 	u64 reserve = sosnap_meta_reserve(m, records), spare;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	spare = m->space.free > reserve ? m->space.free - reserve : 0;
-	unlock(m);
+	sosnap_meta_unlock(m);
 	*merges = spare > MERGE_SPARE;
 	return min_t(u64, m->reap_extents, 256 + 16 * spare);
 }
@@ -535,9 +523,9 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 	int r, i;
 
 	m->txn.gen = ++s->gen;
-	lock(m);
+	sosnap_meta_lock(m);
 	sosnap_space_begin(&m->space, s->gen);
-	unlock(m);
+	sosnap_meta_unlock(m);
 
 	r = sosnap_batch_run(batch, &ops, m);
 	sosnap_meta_object_done(m);
@@ -559,7 +547,7 @@ int sosnap_meta_checkpoint(struct sosnap_meta *m, struct sosnap_batch *batch, u6
 		s->root[i].nr_nodes = min(s->root[i].nr_nodes, s->nr_blocks);
 		nodes += s->root[i].nr_nodes;
 	}
-	lock(m);
+	sosnap_meta_lock(m);
 	nodes = min(nodes, s->nr_blocks);
 	s->node_blocks = nodes;	/* the reserve is computed from it under this lock */
 	r = unlock_said(m, sosnap_space_write(&m->space));
@@ -596,7 +584,7 @@ int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *c
 	int r, error = 0;
 	u32 i;
 
-	lock(m);
+	sosnap_meta_lock(m);
 	for (i = 0; i < m->nr_strays; i++) {
 		r = sosnap_space_give_back(&m->space, m->stray[i].blk, m->stray[i].len);
 		if (r)
@@ -604,7 +592,7 @@ int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *c
 	}
 	m->nr_strays = 0;
 	r = sosnap_space_release(&m->space, fn, ctx);
-	unlock(m);
+	sosnap_meta_unlock(m);
 	return r ? r : error;
 }
 

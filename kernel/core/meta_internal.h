@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of a checkpoint share: meta.c, which merges records, and
- * reap.c, which takes away what nobody reads any more.
+ * What the parts of a checkpoint share: meta.c, which merges records, reap.c, which
+ * takes away what nobody reads any more, and evacuate.c, which empties the tail.
  */
 #ifndef SOSNAP_META_INTERNAL_H
 #define SOSNAP_META_INTERNAL_H
 
 #include "meta.h"
 #include "platform.h"
+
+/* The space lock of the host, if it has one. */
+static inline void sosnap_meta_lock(struct sosnap_meta *m)
+{
+	if (m->host)
+		m->host->lock(m);
+}
+
+static inline void sosnap_meta_unlock(struct sosnap_meta *m)
+{
+	if (m->host)
+		m->host->unlock(m);
+}
 
 static inline struct sosnap_tree *sosnap_meta_extents(struct sosnap_meta *m)
 {

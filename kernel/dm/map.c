@@ -140,7 +140,7 @@ static int map_read(struct sosnap_snap *snap, struct bio *bio, const struct wher
 	u64 place;
 
 	rcu_read_lock();
-	epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
+	epoch = smp_load_acquire(&store->epoch);	/* pairs with checkpoint.c */
 	entry = sosnap_slots_load(&snap->map, at->index);
 	if (xa_is_value(entry)) {
 		blocks = same_values(snap, at, entry);
@@ -247,7 +247,7 @@ static int map_write(struct sosnap_snap *snap, struct bio *bio, const struct whe
 	if (unlikely(!sosnap_writable(store) || READ_ONCE(snap->refuses)))
 		return DM_MAPIO_KILL;
 	rcu_read_lock();
-	epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
+	epoch = smp_load_acquire(&store->epoch);	/* pairs with checkpoint.c */
 	entry = sosnap_slots_load(&snap->map, at->index);
 	if (xa_is_value(entry))
 		entry = sosnap_window_make(snap, at->index, entry, false);

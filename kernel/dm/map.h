@@ -11,7 +11,7 @@ int sosnap_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 /*
  * Enter the I/O about to be sent to a place in the store, so that the place is
  * not given to anybody else before it ends. The epoch is read before the map is
- * looked at and entered in the same RCU section (checkpoint.c, drain_epoch).
+ * looked at and entered in the same RCU section (checkpoint.c, sosnap_checkpoint_drain).
  */
 static inline void sosnap_enter(struct sosnap_store *store, struct sosnap_bio *pb, int epoch)
 {

@@ -33,7 +33,7 @@ static int look(struct sosnap_snap *snap, const struct sosnap_piece *p, struct s
 		int r;
 
 		rcu_read_lock();
-		epoch = smp_load_acquire(&store->epoch);	/* pairs with drain_epoch */
+		epoch = smp_load_acquire(&store->epoch);	/* pairs with checkpoint.c */
 		entry = sosnap_slots_load(&snap->map, p->index);
 		if (entry)
 			break;

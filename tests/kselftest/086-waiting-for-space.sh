@@ -45,12 +45,6 @@ no_space()
 	! ends_within "$1" && grep -q 'No space left on device' "$tmp/parked"
 }
 
-longer()
-{
-	must dmsetup load low --table "0 $(to_sectors "$1") linear $disk 0"
-	must dmsetup resume low --noflush
-}
-
 new_gold 16M
 disk=$(scratch 0 64M) || exit 1
 wipe "$disk"
@@ -88,7 +82,7 @@ wake_by()
 		;;
 	grow)
 		size=$((size + 80))
-		longer "${size}K"
+		length "${size}K"
 		must message grow
 		;;
 	esac

@@ -8,13 +8,6 @@
 . "$(dirname "$0")/lib.sh"
 needs
 
-# The device under the store, as long as $1, while I/O goes on.
-longer()
-{
-	must dmsetup load low --table "0 $(to_sectors "$1") linear $disk 0"
-	must dmsetup resume low --noflush
-}
-
 blocks_of()
 {
 	echo $(($(to_sectors "$1") / 8))
@@ -54,7 +47,7 @@ writer=$!
 ok "a writer fills the store" wait_full
 sleep 0.2
 ok "and waits" kill -0 "$writer"
-longer 40M
+length 40M
 same "the device says so, the store does not grow by itself" "$(blocks_of 24M)" "$(store_field 5)"
 same "status tells of it" "$((40 << 20))" \
 	"$("$SOSNAP" --json store status st | grep -o '"device_size": *[0-9]*' | grep -o '[0-9]*$')"
@@ -73,7 +66,7 @@ ok "and still waits" kill -0 "$writer"
 "$MODEL" run $dm/st-b --model "$tmp/b" --gold-sectors "$gold_sectors" --threads 2 --seconds 4 \
 	> "$tmp/run.out" 2>&1 &
 model=$!
-longer 130M
+length 130M
 same "grow replies the new size" "$(blocks_of 130M)" "$(message grow)"
 ok "the writer ends" wait "$writer"
 ok "with what it wrote" "$BLK" check $dm/st-a 0 96000 1
@@ -88,12 +81,12 @@ must message commit
 "$BLK" each $dm/st-c 0 8 16 4000 3 flush > "$tmp/c.out" 2>&1 &
 writer=$!
 for ((i = 1; i <= 8; i++)); do
-	longer "$((130 * 1024 + i * 4))K"
+	length "$((130 * 1024 + i * 4))K"
 	must message grow
 done
 same "grown by single blocks" "$(($(blocks_of 130M) + 8))" "$(store_field 5)"
 image=$(scratch 1 192M)
-longer 160M
+length 160M
 message grow > "$tmp/grown" &
 grower=$!
 crash_image "$image"
@@ -119,7 +112,7 @@ must dmsetup load low --table "0 $(to_sectors 150M) linear $disk 0"
 must dmsetup resume low
 refused "a device that became smaller" "smaller than the store" \
 	dmsetup create st --table "0 100 sosnap-store $low"
-longer 170M
+length 170M
 store_up
 same "one that is larger is used as far as the store goes" "$(blocks_of 160M)" "$(store_field 5)"
 finish

@@ -14,13 +14,6 @@ blocks_of()
 	echo $(($(to_sectors "$1") / 8))
 }
 
-# The device under the store, as long as $1, while I/O goes on.
-length()
-{
-	must dmsetup load low --table "0 $(to_sectors "$1") linear $disk 0"
-	must dmsetup resume low --noflush
-}
-
 # Until the size is that.
 shrink_to()
 {

@@ -168,6 +168,13 @@ to_sectors()
 	echo $(($(numfmt --from=iec "$1") / 512))
 }
 
+# The store's device "low" on $disk gets another length, while I/O goes on.
+length()
+{
+	must dmsetup load low --table "0 $(to_sectors "$1") linear $disk 0"
+	must dmsetup resume low --noflush
+}
+
 # A loop device over a file in memory.
 new_loop()
 {

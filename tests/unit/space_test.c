@@ -549,6 +549,11 @@ static void a_bitmap_that_cannot_be_read(void **state)
 	assert_int_equal(sosnap_space_init(&e.sp, &e.ram->io, &e.s, NULL), 0);
 	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 1, &blk, &len), 0);
 	assert_true(blk >= R && len < 2 * SOSNAP_MIN_REGION);
+	/* a store that shrinks to the region that is damaged is no reason to refuse */
+	assert_int_equal(sosnap_space_give_back(&e.sp, blk, len), 0);
+	sosnap_space_limit(&e.sp, R);
+	assert_int_equal(sosnap_space_alloc(&e.sp, 3 * SOSNAP_MIN_REGION, 1, &blk, &len), 0);
+	assert_true(blk >= R && !e.sp.limit);
 	env_exit(&e);
 }
 
