@@ -396,6 +396,21 @@ int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to)
 	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }
 
+/* A snapshot's item, to be changed and put: there is room for that. */
+static int edit(struct sosnap_change *c, const char *name, struct sosnap_entry **e,
+		union sosnap_item *item)
+{
+	int r;
+
+	*e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	if (!*e)
+		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
+	r = sosnap_change_room(c, 1);
+	if (!r)
+		*item = (*e)->item;
+	return r;
+}
+
 /**
  * sosnap_change_set_flag() - set or clear a flag of a snapshot
  * @c:    the change
@@ -407,16 +422,12 @@ int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to)
  */
 int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, bool on)
 {
-	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	struct sosnap_entry *e;
 	union sosnap_item item;
-	int r;
+	int r = edit(c, name, &e, &item);
 
-	if (!e)
-		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
-	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
-	item = e->item;
 	item.snapshot.flags &= cpu_to_le32(~flag);
 	if (on)
 		item.snapshot.flags |= cpu_to_le32(flag);
@@ -433,18 +444,42 @@ int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, 
  */
 int sosnap_change_set_quota(struct sosnap_change *c, const char *name, u64 blocks)
 {
-	struct sosnap_entry *e = sosnap_change_named(c, SOSNAP_CATALOG_SNAPSHOT, name);
+	struct sosnap_entry *e;
 	union sosnap_item item;
-	int r;
+	int r = edit(c, name, &e, &item);
 
-	if (!e)
-		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
-	if (blocks > SOSNAP_MAX_BLK)
-		return sosnap_change_refuse(c, -EINVAL, "impossible quota");
-	r = sosnap_change_room(c, 1);
 	if (r)
 		return r;
-	item = e->item;
+	if (blocks > SOSNAP_MAX_BLK)
+		return sosnap_change_refuse(c, -EINVAL, "impossible quota");
+	if (blocks && blocks < le64_to_cpu(item.snapshot.reservation))
+		return sosnap_change_refuse(c, -EINVAL,
+					    "less than its reservation: lower that first");
 	item.snapshot.quota = cpu_to_le64(blocks);
+	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
+}
+
+/**
+ * sosnap_change_set_reservation() - how many blocks others leave for a snapshot
+ * @c:      the change
+ * @name:   its name
+ * @blocks: with those that it owns; 0: none. The caller has seen to it that they
+ *          are there
+ * Context: meta lock held.
+ * Return: 0 or -errno with the reason in c->why.
+ */
+int sosnap_change_set_reservation(struct sosnap_change *c, const char *name, u64 blocks)
+{
+	struct sosnap_entry *e;
+	union sosnap_item item;
+	int r = edit(c, name, &e, &item);
+
+	if (r)
+		return r;
+	if (blocks > SOSNAP_MAX_BLOCKS)
+		return sosnap_change_refuse(c, -EINVAL, "impossible reservation");
+	if (item.snapshot.quota && blocks > le64_to_cpu(item.snapshot.quota))
+		return sosnap_change_refuse(c, -EINVAL, "more than its quota: raise that first");
+	item.snapshot.reservation = cpu_to_le64(blocks);
 	return sosnap_change_put(c, SOSNAP_CATALOG_SNAPSHOT, e->id, &item);
 }

@@ -73,6 +73,7 @@ int sosnap_change_rename(struct sosnap_change *c, const char *name, const char *
 int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on);
 int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, bool on);
 int sosnap_change_set_quota(struct sosnap_change *c, const char *name, u64 blocks);
+int sosnap_change_set_reservation(struct sosnap_change *c, const char *name, u64 blocks);
 int sosnap_change_resize_check(u64 sectors, u64 to, char *why, size_t why_bytes);
 int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to);
 

@@ -479,7 +479,7 @@ static int emit(void *ctx, u32 object, u64 blk, u32 len, u64 store)
  */
 static u32 reap_budget(struct sosnap_meta *m, u64 records, bool *merges)
 {
-	u64 reserve = sosnap_meta_reserve(m, records), spare;
+	u64 reserve = sosnap_meta_reserve(m, records) + READ_ONCE(m->kept), spare;
 
 	sosnap_meta_lock(m);
 	spare = m->space.free > reserve ? m->space.free - reserve : 0;

@@ -93,6 +93,8 @@ struct sosnap_evacuation {
  * @reap_extents: how many extents a checkpoint drops or moves at most
  * @reap_waits: it moves none, for lack of space
  * @evac:     see evacuate.h
+ * @kept:     blocks that the host keeps for some snapshots: neither merging nor
+ *            emptying takes them. Under a lock of the host's
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
@@ -117,6 +119,7 @@ struct sosnap_meta {
 	u32 reap_extents;
 	bool reap_waits;
 	struct sosnap_evacuation evac;
+	u64 kept;
 };
 
 #define SOSNAP_EVACUATE_NODES	8192U	/* a checkpoint moves at most */

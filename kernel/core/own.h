@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How many blocks a snapshot owns, and whether it may have more.
+ * How many blocks a snapshot owns, whether it may have more, and how many are kept
+ * for it that it does not own yet.
  *
  * What is counted is what its top object holds: blocks that it has written since
  * it was made, or since a snapshot was taken of it. That is what a list shows as
@@ -20,6 +21,11 @@
  * O3  A checkpoint of the commits up to one takes over what records of those have
  *     changed, and nothing else: records of later ones keep their share.
  *
+ * O4  What is kept for a snapshot with a reservation is what it lacks of that, and
+ *     the metadata of so many blocks; the sum over all snapshots follows each change.
+ *     Since a claim lowers it, and none of what is owned is free, a block that the
+ *     snapshot gets costs nobody else anything.
+ *
  * O3 needs no more than two older states of the sum: a commit is in flight at
  * most when records of the next are logged, so what was logged before both is
  * durable.
@@ -35,6 +41,7 @@
 #ifndef SOSNAP_OWN_H
 #define SOSNAP_OWN_H
 
+#include "format.h"
 #include "platform.h"
 
 /**
@@ -48,6 +55,9 @@
  * @base:    @delta before the first record of that commit
  * @older:   the commit of the last record before that
  * @older_base: @delta before its first record
+ * @reservation: blocks, 0: none
+ * @kept:   free blocks that others leave
+ * @sum:    @kept of all snapshots of the store, when there is a reservation
  */
 struct sosnap_own {
 	u64 blocks;
@@ -59,7 +69,35 @@ struct sosnap_own {
 	s64 base;
 	u64 older;
 	s64 older_base;
+	u64 reservation;
+	u64 kept;
+	u64 *sum;
 };
+
+#define SOSNAP_KEPT_SPARE	64U
+
+/**
+ * sosnap_own_keep() - what is kept for a snapshot
+ * @reservation: how many blocks it shall have
+ * @owned:       how many of them it has
+ *
+ * Each block may become a record, two items in leaves that hold 84 at least, and both
+ * a leaf and its copy: less than a 16th of a block. The rest is for what others may
+ * take though there is no space for data any more: half of what discards have.
+ * Context: any.
+ * Return: blocks, with those for metadata.
+ */
+static inline u64 sosnap_own_keep(u64 reservation, u64 owned)
+{
+	u64 lacks;
+
+	/* it can own no more; and no sum of what was read from media is too large */
+	reservation = min_t(u64, reservation, SOSNAP_MAX_BLOCKS);
+	if (reservation <= owned)
+		return 0;
+	lacks = reservation - owned;
+	return lacks + lacks / 16 + SOSNAP_KEPT_SPARE;
+}
 
 /**
  * sosnap_own_count() - blocks that are owned
@@ -72,6 +110,33 @@ static inline u64 sosnap_own_count(const struct sosnap_own *o)
 
 	/* what was read from media may be wrong */
 	return n > 0 ? n : 0;
+}
+
+static inline void sosnap_own_follow(struct sosnap_own *o)
+{
+	u64 kept;
+
+	if (!o->reservation)
+		return;
+	kept = sosnap_own_keep(o->reservation, sosnap_own_count(o) + o->claimed);
+	/* others look at both without the lock */
+	WRITE_ONCE(*o->sum, *o->sum + kept - o->kept);
+	WRITE_ONCE(o->kept, kept);
+}
+
+/**
+ * sosnap_own_reserve() - others must leave so many blocks
+ * @o:           the count
+ * @reservation: 0: none any more
+ * @sum:         what all of them leave
+ */
+static inline void sosnap_own_reserve(struct sosnap_own *o, u64 reservation, u64 *sum)
+{
+	WRITE_ONCE(*sum, *sum - o->kept);
+	WRITE_ONCE(o->kept, 0);
+	WRITE_ONCE(o->reservation, reservation);
+	o->sum = sum;
+	sosnap_own_follow(o);
 }
 
 /**
@@ -98,6 +163,7 @@ static inline u32 sosnap_own_claim(struct sosnap_own *o, u32 n)
 {
 	n = min_t(u64, n, sosnap_own_room(o));
 	o->claimed += n;
+	sosnap_own_follow(o);
 	return n;
 }
 
@@ -109,6 +175,7 @@ static inline u32 sosnap_own_claim(struct sosnap_own *o, u32 n)
 static inline void sosnap_own_unclaim(struct sosnap_own *o, u32 n)
 {
 	o->claimed -= n;
+	sosnap_own_follow(o);
 }
 
 /**
@@ -128,6 +195,7 @@ static inline void sosnap_own_record(struct sosnap_own *o, u64 seq, s64 delta, u
 	}
 	o->delta += delta;
 	o->claimed -= claimed;
+	sosnap_own_follow(o);
 }
 
 /**
@@ -154,6 +222,7 @@ static inline void sosnap_own_merged(struct sosnap_own *o, u64 blocks)
 {
 	o->blocks = blocks;
 	o->merging = 0;
+	sosnap_own_follow(o);
 }
 
 /**
@@ -163,10 +232,10 @@ static inline void sosnap_own_merged(struct sosnap_own *o, u64 blocks)
  */
 static inline void sosnap_own_new_top(struct sosnap_own *o, u64 blocks)
 {
-	sosnap_own_merged(o, blocks);
 	o->delta = 0;
 	o->base = 0;
 	o->older_base = 0;
+	sosnap_own_merged(o, blocks);
 }
 
 #endif /* SOSNAP_OWN_H */

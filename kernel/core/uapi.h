@@ -44,6 +44,8 @@
  *					no resize, refresh or rollback
  *	set <name> quota <blocks>	it may own so many, 0: any number; suspended, if
  *					it is active and has none yet
+ *	set <name> reservation <blocks>	others leave it so many, with those that it owns;
+ *					0: none
  *	grow				use all of the device, which became larger;
  *					replies with the size now, in blocks
  *	shrink <blocks>			empty all beyond this size, for half a second;
@@ -68,6 +70,7 @@
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state>
  *			<name of the snapshot it was taken of, or -> <ancestors>
  *			<disposable 0|1> <read-only 0|1> <quota blocks, 0: none>
+ *			<reservation blocks, 0: none>
  *
  * Status (dmsetup status)
  *
@@ -76,12 +79,13 @@
  *		<journal blocks used> <journal blocks> <pending records>
  *		<generation> <snapshots> <golds> <map KiB> <removing blocks>
  *		<blocks it shrinks to, or 0> <blocks in use beyond that>
+ *		<blocks kept for snapshots with a reservation>
  *	   state: rw, ro, full (first writes wait or fail), failed (a metadata
  *	   write failed; reads go on)
  *	   used: data + metadata. reserved: what only a checkpoint may take
  *
  *	sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB>
- *		<quota blocks, 0: none>
+ *		<quota blocks, 0: none> <reservation blocks, 0: none>
  *	   state: rw, ro, fenced (its metadata is damaged)
  */
 #ifndef SOSNAP_UAPI_H

@@ -5,6 +5,7 @@
 #include "commit.h"
 #include "../core/reap.h"
 #include "log.h"
+#include "reserve.h"
 #include "shrink.h"
 #include "space_wait.h"
 #include "store.h"
@@ -170,6 +171,7 @@ static bool counts_done(struct sosnap_store *store)
 	store->data_blocks = store->meta.super.data_blocks;
 	store->merging_blocks = 0;
 	spin_unlock_irq(&store->log_lock);
+	__sosnap_reserve_count(store);
 	/* the sum at once: who waits for a removal must not see it begin at 0 */
 	reaping = sosnap_reap_pending(&store->meta, &removing);
 	WRITE_ONCE(store->removing, removing);

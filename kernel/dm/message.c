@@ -13,6 +13,7 @@
 #include "../core/lineage.h"
 #include "../core/uapi.h"
 #include "quota.h"
+#include "reserve.h"
 #include "resize.h"
 #include "shrink.h"
 #include "space_wait.h"
@@ -49,19 +50,24 @@ static void counts(struct sosnap_store *store)
 		   sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD));
 }
 
+/* Records that are logged already have the number of the next commit, or a lower one. */
+static void change_seq(struct call *c, struct sosnap_change *ch)
+{
+	spin_lock_irq(&c->store->log_lock);
+	ch->seq = c->store->commit.next_seq;
+	spin_unlock_irq(&c->store->log_lock);
+}
+
 /*
  * Begin and end of every message that changes the catalogue. The lock is held
- * until the change is durable, see types.h. Records that are logged already have
- * the number that the next commit will have, or a lower one.
+ * until the change is durable, see types.h.
  */
 static void __change_begin(struct call *c, struct sosnap_change *ch)
 {
 	struct sosnap_store *store = c->store;
 
 	sosnap_change_init(ch, &store->meta, c->why, sizeof(c->why));
-	spin_lock_irq(&store->log_lock);
-	ch->seq = store->commit.next_seq;
-	spin_unlock_irq(&store->log_lock);
+	change_seq(c, ch);
 }
 
 static void change_begin(struct call *c, struct sosnap_change *ch)
@@ -73,8 +79,8 @@ static void change_begin(struct call *c, struct sosnap_change *ch)
 /*
  * The same for one that makes the catalogue larger: not at the cost of what a
  * checkpoint may need. With the lock held none is under way, which would make less
- * of the space there is; what is only reserved, or needs more of the reserve because
- * it is not merged yet, is no reason to refuse.
+ * of the space there is; what is only reserved softly, or needs more of the reserve
+ * because it is not merged yet, is no reason to refuse.
  */
 static int change_begin_more(struct call *c, struct sosnap_change *ch, u32 items)
 {
@@ -95,6 +101,20 @@ static int change_begin_more(struct call *c, struct sosnap_change *ch, u32 items
 	return r ? refuse(c, r, "the store cannot be written: see its state") : 0;
 }
 
+/* Keep so many blocks more, until the snapshots are counted anew. */
+static int keep(struct call *c, struct sosnap_change *ch, u64 blocks)
+{
+	int r = blocks ? sosnap_space_keep(c->store, blocks) : 0;
+
+	/* that may have taken a checkpoint */
+	change_seq(c, ch);
+	if (r == -ENOSPC)
+		snprintf(c->why, sizeof(c->why),
+			 "not enough space to keep %llu blocks more: grow the store, or reserve less",
+			 blocks);
+	return r == -EIO ? refuse(c, r, "the store cannot be written: see its state") : r;
+}
+
 static int change_commit(struct call *c, const struct sosnap_change *ch)
 {
 	struct sosnap_commit_request rq = { .slots = ch->slots, .nr = ch->nr };
@@ -113,6 +133,7 @@ static int change_end(struct call *c, struct sosnap_change *ch, int r)
 		counts(c->store);
 		r = change_commit(c, ch);
 	}
+	sosnap_reserve_count(c->store);
 	mutex_unlock(&c->store->meta_lock);
 	sosnap_change_exit(ch);
 	return r;
@@ -253,6 +274,7 @@ static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
 	}
 	if (!r)
 		sosnap_snap_follow(c->store);
+	sosnap_reserve_count(c->store);
 	sosnap_snap_let_go(c->store);
 	mutex_unlock(&c->store->meta_lock);
 	sosnap_change_exit(ch);
@@ -261,6 +283,28 @@ static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
 		sosnap_checkpoint_queue(c->store);
 	}
 	return r;
+}
+
+/* Of each origin that has a reservation nothing is its own any more. */
+static int keep_anew(struct call *c, struct sosnap_change *ch, unsigned int n)
+{
+	struct sosnap_store *store = c->store;
+	unsigned int i, k;
+	u64 more = 0;
+
+	for (i = 0; i < n; i++) {
+		struct sosnap_entry *e = sosnap_catalog_name(&store->meta.catalog,
+							     SOSNAP_CATALOG_SNAPSHOT,
+							     c->argv[2 * i]);
+
+		for (k = 0; k < i && strcmp(c->argv[2 * k], c->argv[2 * i]); k++)
+			;
+		if (e && k == i)
+			more += sosnap_reserve_more(store, e->id,
+						    le64_to_cpu(e->item.snapshot.reservation),
+						    true);
+	}
+	return keep(c, ch, more);
 }
 
 /* snapshot <name> <new name> [<name> <new name>]... */
@@ -284,6 +328,8 @@ static int snapshot(struct call *c)
 		generate_random_uuid(list[i].uuid);
 		r = hold(c, list[i].origin, true, &list[i].merged);
 	}
+	if (!r)
+		r = keep_anew(c, &ch, n);
 	if (!r)
 		r = sosnap_change_snapshot(&ch, list, n, ktime_get_real_seconds());
 	r = lineage_end(c, &ch, r);
@@ -445,7 +491,34 @@ static int set_quota(struct call *c)
 	return r;
 }
 
-/* set <name> auto|disposable|read_only|lossy 0|1, set <name> quota <blocks> */
+/* set <name> reservation <blocks> */
+static int set_reservation(struct call *c)
+{
+	struct sosnap_store *store = c->store;
+	struct sosnap_entry *e;
+	struct sosnap_change ch;
+	u64 blocks;
+	int r = number(c, c->argv[2], &blocks);
+
+	if (r)
+		return r;
+	change_begin(c, &ch);
+	e = sosnap_catalog_name(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
+	if (e && blocks <= SOSNAP_MAX_BLOCKS)
+		r = keep(c, &ch, sosnap_reserve_more(store, e->id, blocks, false));
+	if (!r)
+		r = sosnap_change_set_reservation(&ch, c->argv[0], blocks);
+	r = change_end(c, &ch, r);
+	/* what is not kept any more is for who waits */
+	if (!r)
+		sosnap_space_freed(store);
+	return r;
+}
+
+/*
+ * set <name> auto|disposable|read_only|lossy 0|1
+ * set <name> quota|reservation <blocks>
+ */
 static int set(struct call *c)
 {
 	struct sosnap_change ch;
@@ -455,11 +528,13 @@ static int set(struct call *c)
 
 	if (!strcasecmp(c->argv[1], "quota"))
 		return set_quota(c);
+	if (!strcasecmp(c->argv[1], "reservation"))
+		return set_reservation(c);
 	while (i < ARRAY_SIZE(snapshot_flags) && strcasecmp(c->argv[1], snapshot_flags[i].name))
 		i++;
 	if (i == ARRAY_SIZE(snapshot_flags))
 		return refuse(c, -EINVAL,
-			      "unknown property: there are auto, disposable, read_only, lossy and quota");
+			      "unknown property: there are auto, disposable, read_only, lossy, quota and reservation");
 	r = number(c, c->argv[2], &on);
 	if (r)
 		return r;
@@ -513,13 +588,13 @@ static unsigned int snapshot_line(struct call *c, struct sosnap_entry *e, unsign
 	u32 depth = sosnap_lineage_depth(&c->store->meta.catalog, le32_to_cpu(s->object));
 	u32 flags = le32_to_cpu(s->flags);
 
-	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u %u %u %llu\n", e->id, s->name,
+	DMEMIT("%u %s %llu %s %llu %u %u %llu %pU %s %s %u %u %u %llu %llu\n", e->id, s->name,
 	       le64_to_cpu(s->sectors), g ? g->item.gold.name : "-", blocks,
 	       !!(flags & SOSNAP_SNAPSHOT_AUTO), strcmp(state, "inactive") != 0,
 	       le64_to_cpu(s->ctime), s->uuid, state, origin ? origin->item.snapshot.name : "-",
 	       depth <= SOSNAP_MAX_CHAIN ? depth - 1 : 0,
 	       !!(flags & SOSNAP_SNAPSHOT_DISPOSABLE), !!(flags & SOSNAP_SNAPSHOT_RO),
-	       le64_to_cpu(s->quota));
+	       le64_to_cpu(s->quota), le64_to_cpu(s->reservation));
 	return sz;
 }
 

@@ -216,28 +216,20 @@ static void unclaim(struct sosnap_snap *snap, struct claim *c, u32 keep)
 /* Find a place for a claim that has none reserved; the claim may shrink. */
 static int claim_place(struct sosnap_snap *snap, struct claim *c)
 {
-	struct sosnap_store *store = snap->store;
-	u32 len;
-	int r;
+	u32 len = c->count;
+	int r = 0;
 
-	if (READ_ONCE(snap->limited)) {
+	if (!c->based) {
+		r = sosnap_space_get(snap, c->count, &c->place, &len, &c->claimed);
+		if (!r)
+			sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len),
+						c->place - c->first);
+	} else if (READ_ONCE(snap->limited)) {
 		len = sosnap_quota_claim(snap, c->count);
 		c->claimed = true;
-		if (len < c->count)
-			unclaim(snap, c, len);
 		if (!len)
-			return -EDQUOT;
+			r = -EDQUOT;
 	}
-	if (c->based)
-		return 0;
-	r = sosnap_space_get(store, c->count, &c->place, &len);
-	if (r)
-		len = 0;
-	else
-		sosnap_window_add_spill(snap, c->w, sosnap_mask(c->first, len),
-					c->place - c->first);
-	if (c->claimed)
-		sosnap_quota_unclaim(snap, c->count - len);
 	if (len < c->count)
 		unclaim(snap, c, len);
 	return r;

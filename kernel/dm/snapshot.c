@@ -9,6 +9,7 @@
 #include "../core/uapi.h"
 #include "map.h"
 #include "quota.h"
+#include "reserve.h"
 #include "resize.h"
 #include "space_wait.h"
 #include "store.h"
@@ -441,6 +442,7 @@ static struct sosnap_snap *snap_add(struct sosnap_snap *snap, struct dm_target *
 	old = r ? ERR_PTR(r) : snap;
 	if (!r) {
 		list_add_tail(&snap->list, &store->snaps);
+		__sosnap_reserve_count(store);
 		WRITE_ONCE(store->stopping, false);
 	}
 out:
@@ -477,6 +479,7 @@ static void snap_put(struct sosnap_snap *snap)
 	mutex_lock(&store->meta_lock);
 	mutex_lock(&store->list_lock);
 	list_del(&snap->list);
+	__sosnap_reserve_count(store);
 	mutex_unlock(&store->list_lock);
 	mutex_unlock(&store->meta_lock);
 	snap_free(snap);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "checkpoint.h"
 #include "log.h"
+#include "quota.h"
+#include "reserve.h"
 #include "slow.h"
 #include "space_wait.h"
 #include "store.h"
@@ -37,12 +39,19 @@ static u64 reserve(struct sosnap_store *store, u32 more)
 	return sosnap_meta_reserve(&store->meta, records(store) + more);
 }
 
-/* What data may still take; space_lock held. */
+/* What data may still take, but for so many blocks; space_lock held. */
+static u64 available_but(struct sosnap_store *store, u64 kept)
+{
+	u64 free = store->meta.space.free;
+
+	kept += reserve(store, DISCARDS);
+	return free > kept ? free - kept : 0;
+}
+
+/* The same of those for which nothing is kept. */
 static u64 available(struct sosnap_store *store)
 {
-	u64 free = store->meta.space.free, kept = reserve(store, DISCARDS);
-
-	return free > kept ? free - kept : 0;
+	return available_but(store, READ_ONCE(store->meta.kept));
 }
 
 /**
@@ -61,6 +70,47 @@ u64 sosnap_space_left(struct sosnap_store *store)
 	return left;
 }
 
+/* Keep more; whoever asks counts anew when it is done (reserve.h, V2). */
+static bool keep(struct sosnap_store *store, u64 more)
+{
+	bool ok;
+
+	store->reserves = true;
+	mutex_lock(&store->space_lock);
+	spin_lock_irq(&store->log_lock);
+	WRITE_ONCE(store->meta.kept, store->meta.kept + more);
+	spin_unlock_irq(&store->log_lock);
+	ok = store->meta.space.free >= reserve(store, DISCARDS) + store->meta.kept;
+	mutex_unlock(&store->space_lock);
+	return ok;
+}
+
+/**
+ * sosnap_space_keep() - keep more blocks for a snapshot, if they are there
+ * @store: the store
+ * @more:  how many; whoever asks counts anew when it is done (reserve.h, V2)
+ *
+ * They are kept first and looked for then, so that nothing is reserved softly
+ * meanwhile that has just been given back.
+ * Context: meta_lock held; may sleep.
+ * Return: 0, -ENOSPC when they are not there, -EIO.
+ */
+int sosnap_space_keep(struct sosnap_store *store, u64 more)
+{
+	int r;
+
+	lockdep_assert_held(&store->meta_lock);
+	if (keep(store, more) || (sosnap_space_drain(store) && keep(store, 0)))
+		return 0;
+	/* which counts anew */
+	r = __sosnap_checkpoint(store, false);
+	if (r)
+		return r;
+	if (keep(store, more) || (sosnap_space_drain(store) && keep(store, 0)))
+		return 0;
+	return -ENOSPC;
+}
+
 /**
  * sosnap_space_record() - may a discard be logged
  * @store: the store
@@ -75,13 +125,15 @@ u64 sosnap_space_left(struct sosnap_store *store)
  */
 bool sosnap_space_record(struct sosnap_store *store, bool frees)
 {
+	u64 kept = READ_ONCE(store->meta.kept);
 	bool ok;
 
 	/* a look without the lock: see above */
-	if (data_race(store->meta.space.free) >= reserve(store, DISCARDS))
+	if (data_race(store->meta.space.free) >= reserve(store, DISCARDS) + kept)
 		return true;
 	mutex_lock(&store->space_lock);
-	ok = store->meta.space.free >= reserve(store, frees ? 0 : DISCARDS - USELESS);
+	ok = store->meta.space.free >= (frees ? reserve(store, 0) :
+					reserve(store, DISCARDS - USELESS) + kept);
 	mutex_unlock(&store->space_lock);
 	return ok;
 }
@@ -266,16 +318,26 @@ void sosnap_stretch_drain(struct sosnap_store *store)
 	}
 }
 
-static int try_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
+static int try_get(struct sosnap_snap *snap, u32 want, u64 *blk, u32 *len, bool *claimed)
 {
+	struct sosnap_store *store = snap->store;
 	u64 left;
-	int r = -ENOSPC;
+	int r;
 
 	mutex_lock(&store->space_lock);
-	left = available(store);
-	check_low(store, left);
-	if (left)
+	check_low(store, available(store));
+	left = available_but(store, sosnap_reserve_others(snap));
+	*claimed = READ_ONCE(snap->limited) || READ_ONCE(snap->own.reservation);
+	if (*claimed)
+		want = sosnap_quota_claim(snap, want);
+	r = want ? -ENOSPC : -EDQUOT;
+	*len = 0;
+	if (want && left)
 		r = sosnap_space_alloc(&store->meta.space, min_t(u64, want, left), 1, blk, len);
+	if (r)
+		*len = 0;
+	if (*claimed)
+		sosnap_quota_unclaim(snap, want - *len);
 	mutex_unlock(&store->space_lock);
 	return r;
 }
@@ -297,19 +359,21 @@ bool sosnap_space_drain(struct sosnap_store *store)
 
 /**
  * sosnap_space_get() - blocks for a first write on the slow path
- * @store: the store
+ * @snap:  whose
  * @want:  how many would do
  * @blk:   set to the first
- * @len:   set to how many there are, 1 to @want
+ * @len:   set to how many there are, 1 to @want; 0 on error
+ * @claimed: set to whether they are claimed
  * Context: may sleep.
- * Return: 0, -ENOSPC (the caller parks or fails the write), or another error.
+ * Return: 0, -ENOSPC (the caller parks or fails the write), -EDQUOT when the snapshot
+ * may own no more, or another error.
  */
-int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len)
+int sosnap_space_get(struct sosnap_snap *snap, u32 want, u64 *blk, u32 *len, bool *claimed)
 {
-	int r = try_get(store, want, blk, len);
+	int r = try_get(snap, want, blk, len, claimed);
 
-	if (r == -ENOSPC && sosnap_space_drain(store))
-		r = try_get(store, want, blk, len);
+	if (r == -ENOSPC && sosnap_space_drain(snap->store))
+		r = try_get(snap, want, blk, len, claimed);
 	return r;
 }
 
@@ -399,6 +463,9 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 	blk_status_t status = BLK_STS_OK;
 
 	want_merge(store);
+	/* it may not find what is kept for it before a whole checkpoint: reserve.h, V4 */
+	if (sosnap_reserve_kept(snap) && !(sosnap_bio(bio)->flags & SOSNAP_BIO_PARKED))
+		WRITE_ONCE(store->freeing, true);
 	spin_lock_irq(&store->parked_lock);
 	gain = would_free(store);
 	requeue = snap->suspending && snap->noflush;

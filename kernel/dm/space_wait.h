@@ -4,7 +4,7 @@
  * slow path, and what happens when there are none.
  *
  * W1  Data never takes what a checkpoint of all records in memory could need
- *     (sosnap_meta_reserve).
+ *     (sosnap_meta_reserve), nor what is kept for another snapshot (reserve.h).
  * W2  Reservations are soft: before a first write waits or fails for lack of
  *     space, all of them are given back, pending frees are checkpointed, and so are
  *     records, which need less of the reserve then.
@@ -52,11 +52,12 @@
 
 void sosnap_space_wait_init(struct sosnap_store *store);
 bool sosnap_stretch_pop(struct sosnap_store *store, u64 *blk);
-int sosnap_space_get(struct sosnap_store *store, u32 want, u64 *blk, u32 *len);
+int sosnap_space_get(struct sosnap_snap *snap, u32 want, u64 *blk, u32 *len, bool *claimed);
 void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
 u64 sosnap_space_records(struct sosnap_store *store);
 u64 sosnap_space_left(struct sosnap_store *store);
+int sosnap_space_keep(struct sosnap_store *store, u64 more);
 u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water);
 void sosnap_stretch_drain(struct sosnap_store *store);
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed);

@@ -35,13 +35,14 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	/* superblocks, journal, bitmap and summary slots */
 	fixed = READ_ONCE(store->meta.space.fixed);
 	reserve = sosnap_meta_reserve(&store->meta, records);
-	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu %llu %llu",
+	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu %llu %llu %llu",
 	       store_state(store), s->name, store->io.uuid,
 	       data + nodes + fixed, READ_ONCE(s->nr_blocks), data, nodes + fixed,
 	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
 	       READ_ONCE(store->nr_snapshots), READ_ONCE(store->nr_golds),
 	       sosnap_map_kib(&store->map_bytes), READ_ONCE(store->removing),
-	       READ_ONCE(store->shrinks_to), READ_ONCE(store->shrink_left));
+	       READ_ONCE(store->shrinks_to), READ_ONCE(store->shrink_left),
+	       READ_ONCE(store->meta.kept));
 }
 
 /**
@@ -69,20 +70,21 @@ void sosnap_snap_status(struct sosnap_snap *snap, char *result, unsigned int max
 	struct sosnap_store *store = snap->store;
 	struct sosnap_entry *e, *g = NULL;
 	unsigned int sz = 0;
-	u64 blocks, quota;
+	u64 blocks, quota, reservation;
 
 	spin_lock_irq(&store->log_lock);
 	blocks = sosnap_own_count(&snap->own);
 	quota = snap->own.quota;
+	reservation = snap->own.reservation;
 	spin_unlock_irq(&store->log_lock);
 	mutex_lock(&store->meta_lock);
 	e = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, snap->id);
 	if (e)
 		g = sosnap_catalog_get(&store->meta.catalog, SOSNAP_CATALOG_GOLD,
 				       le32_to_cpu(e->item.snapshot.gold));
-	DMEMIT("%s %s %llu %llu %s %llu %llu", sosnap_snap_state(snap),
+	DMEMIT("%s %s %llu %llu %s %llu %llu %llu", sosnap_snap_state(snap),
 	       e ? e->item.snapshot.name : "-",
 	       (u64)snap->sectors, blocks, g ? g->item.gold.name : "-",
-	       sosnap_map_kib(&snap->map_bytes), quota);
+	       sosnap_map_kib(&snap->map_bytes), quota, reservation);
 	mutex_unlock(&store->meta_lock);
 }

@@ -8,6 +8,7 @@
 #include "../core/uapi.h"
 #include "log.h"
 #include "partial.h"
+#include "reserve.h"
 #include "space_wait.h"
 #include "store.h"
 #include "window.h"
@@ -154,6 +155,9 @@ static void counts_init(struct sosnap_store *store)
 	store->nr_golds = sosnap_catalog_count(&store->meta.catalog, SOSNAP_CATALOG_GOLD);
 	store->data_blocks = store->meta.super.data_blocks;
 	store->freeing = sosnap_reap_pending(&store->meta, &store->removing);
+	mutex_lock(&store->meta_lock);
+	sosnap_reserve_count(store);
+	mutex_unlock(&store->meta_lock);
 }
 
 static int store_open(struct sosnap_store *store, struct dm_target *ti)

@@ -14,6 +14,7 @@
  *	  store->root_sem (read)	a load walks the trees ...
  *	    store->space_lock		... and compares nodes with their bitmaps
  *	  store->space_lock		a discarded window returns its reservation
+ *	    store->log_lock		blocks are claimed as they are allocated
  *	    window->lock		a first write changes its window ...
  *	      store->log_lock		... and logs it: records of one window are
  *					in the order of its changes
@@ -279,6 +280,7 @@ struct sosnap_store {
 	u64 removing;			/* of these, still to be freed by removals */
 	u32 nr_snapshots;		/* in the catalogue, for status */
 	u32 nr_golds;
+	bool reserves;			/* some snapshot has a reservation; meta_lock */
 
 	struct sosnap_stretch stretch;
 	struct sosnap_partials partials;

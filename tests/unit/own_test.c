@@ -9,6 +9,7 @@
 
 #define BLKS	200U
 #define SEQS	4096U
+#define OTHERS	1000U		/* kept for other snapshots */
 
 struct model {
 	struct sosnap_own o;
@@ -23,6 +24,7 @@ struct model {
 	u64 merging;		/* commit that the checkpoint goes up to, 0: none */
 	u64 merged;
 	u32 most;		/* claims and own together since the quota was set */
+	u64 kept;		/* for all snapshots */
 };
 
 static u32 below(u64 *seed, u32 n)
@@ -47,6 +49,9 @@ static void judge(const struct model *m)
 	assert_int_equal(m->o.claimed, m->nr_claimed);
 	if (m->o.quota && m->nr + m->nr_claimed > m->most)
 		assert_in_range(m->nr + m->nr_claimed, 0, m->o.quota);
+	assert_int_equal(m->kept, OTHERS + sosnap_own_keep(m->o.reservation, m->nr + over +
+							   m->nr_claimed));
+	assert_in_range(m->kept + m->nr + over + m->nr_claimed, m->o.reservation, U64_MAX);
 }
 
 static void first_write(struct model *m, u64 *seed)
@@ -145,6 +150,10 @@ static void step(struct model *m, u64 *seed)
 	default:
 		if (below(seed, 10))
 			break;
+		if (below(seed, 2)) {
+			sosnap_own_reserve(&m->o, below(seed, 2) * below(seed, 2 * BLKS), &m->kept);
+			break;
+		}
 		m->o.quota = below(seed, BLKS);
 		m->most = m->nr + m->nr_claimed;
 	}
@@ -160,6 +169,7 @@ static void random_lives(void **state)
 
 		m->next_seq = 1;
 		m->o.quota = 50;
+		m->kept = OTHERS;
 		for (i = 0; i < 4000; i++) {
 			step(m, &rng);
 			judge(m);
@@ -220,6 +230,38 @@ static void impossible_counts(void **state)
 	assert_int_equal(sosnap_own_claim(&o, 20), 1);
 }
 
+static void what_is_kept(void **state)
+{
+	u64 kept = 7;
+	struct sosnap_own o = { .blocks = 10 };
+
+	assert_int_equal(sosnap_own_keep(0, 0), 0);
+	assert_int_equal(sosnap_own_keep(10, 10), 0);
+	assert_int_equal(sosnap_own_keep(10, 9), 1 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(sosnap_own_keep(1000, 200), 850 + SOSNAP_KEPT_SPARE);
+	/* what media say makes no sum wrap */
+	assert_int_equal(sosnap_own_keep(U64_MAX, 0), sosnap_own_keep(SOSNAP_MAX_BLOCKS, 0));
+
+	sosnap_own_reserve(&o, 26, &kept);
+	assert_int_equal(kept, 7 + 17 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(sosnap_own_claim(&o, 15), 15);
+	assert_int_equal(kept, 7 + 1 + SOSNAP_KEPT_SPARE);
+	sosnap_own_record(&o, 1, 15, 15);
+	assert_int_equal(kept, 7 + 1 + SOSNAP_KEPT_SPARE);
+	sosnap_own_record(&o, 1, -15, 0);
+	assert_int_equal(kept, 7 + 17 + SOSNAP_KEPT_SPARE);
+	/* an ancestor was merged into it; a snapshot of it was taken */
+	sosnap_own_merge(&o, 1);
+	sosnap_own_merged(&o, 26);
+	assert_int_equal(kept, 7);
+	sosnap_own_new_top(&o, 0);
+	assert_int_equal(kept, 7 + 27 + SOSNAP_KEPT_SPARE);
+	sosnap_own_reserve(&o, 0, &kept);
+	assert_int_equal(kept, 7);
+	sosnap_own_record(&o, 2, 5, 0);
+	assert_int_equal(kept, 7);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -227,6 +269,7 @@ int main(void)
 		cmocka_unit_test(records_of_later_commits_stay),
 		cmocka_unit_test(more_than_allowed),
 		cmocka_unit_test(impossible_counts),
+		cmocka_unit_test(what_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("sosnap_own", tests, NULL, NULL);
