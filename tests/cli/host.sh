@@ -104,8 +104,8 @@ test_host_prometheus()
 	[ -n "${METRICS:-}" ] || skip "metrics is not built"
 	"$METRICS" > text || fail "metrics failed"
 	n=$(python3 "$here/prometheus.py" < text) || fail "$n"
-	# 13 numbers and 4 states of 2 stores, 4 numbers of 3 snapshots
-	[ "$n" = 46 ] || fail "$n samples"
+	# 14 numbers and 4 states of 2 stores, 4 numbers of 3 snapshots
+	[ "$n" = 48 ] || fail "$n samples"
 	out=$(< text)
 	golden metrics.txt
 	# the check itself refuses what is wrong

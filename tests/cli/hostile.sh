@@ -50,7 +50,8 @@ hostile_forms()
 		"snapshot main/N main/new" "snapshot main/vm main/N" ;;
 	refresh | rollback | status | remove) printf '%s\n' "$1 -- N" "$1 main/N" "$1 N/vm" ;;
 	rename) printf '%s\n' "rename main/N new" "rename -- N new" "rename -- main/vm N" ;;
-	set) printf '%s\n' "set main/N auto on" "set -- N auto on" "set -- main/vm N on" "set -- main/vm auto N" "set -- main/vm quota N" ;;
+	set) printf '%s\n' "set main/N auto on" "set -- N auto on" "set -- main/vm N on" "set -- main/vm auto N" "set -- main/vm quota N" \
+		"set -- main/vm reservation N" ;;
 	"gold add") printf '%s\n' "gold add main /dev/null --name=N" "gold add -- N /dev/null" \
 		"gold add --name g -- main N" ;;
 	"gold list") printf '%s\n' "gold list -- N" ;;

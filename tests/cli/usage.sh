@@ -176,6 +176,11 @@ test_usage_create_needs_gold()
 	expect 2 set main/a quota 0
 	says "and not 0"
 	expect 2 set main/a quota off
+	expect 2 set main/a reservation 1000
+	says "multiple of"
+	expect 2 set main/a reservation 0
+	says "and not 0"
+	expect 2 set main/a reservation off
 	expect 2 set main/a colour red
 	says "no setting 'colour'"
 }

@@ -73,12 +73,12 @@ same "list tells what full copies would take" $((4 * gold_sectors * 512)) \
 	"$(json list st full_copies)"
 same "status tells what has changed" "1048576" "$(json status st/a changed)"
 # What Documentation/json.md promises
-snap_keys="name size changed changed_percent quota gold origin state auto id created uuid ancestors disposable read_only lossy"
+snap_keys="name size changed changed_percent quota reservation gold origin state auto id created uuid ancestors disposable read_only lossy"
 same "the keys of list" "stores store snapshots $snap_keys total full_copies used saved_percent free" \
 	"$(keys list st)"
-same "the keys of status" "snapshots store name state device opens size changed changed_percent quota gold gold_size auto disposable read_only lossy map_memory created id uuid" \
+same "the keys of status" "snapshots store name state device opens size changed changed_percent quota reservation gold gold_size auto disposable read_only lossy map_memory created id uuid" \
 	"$(keys status st/a)"
-same "the keys of store status" "stores name state uuid device size device_size used used_percent data metadata free reserved removing shrinks_to beyond golds snapshots journal journal_used pending_records generation map_memory" \
+same "the keys of store status" "stores name state uuid device size device_size used used_percent data metadata free reserved kept removing shrinks_to beyond golds snapshots journal journal_used pending_records generation map_memory" \
 	"$(keys store status st)"
 for key in $(keys list st) $(keys status st/a) $(keys store status st) $(keys store list) $(keys gold list st); do
 	grep -qw -- "$key" "$SOSNAP_TOP/Documentation/json.md" || echo "$key"

@@ -10,6 +10,7 @@
 
 static int parse_switch(const char *name, const char *value, u64 *n);
 static int parse_blocks(const char *name, const char *value, u64 *n);
+static bool first_quota(const struct sosnap_reply_snapshot *snap, u64 n);
 static int check_read_only(const struct sosnap_dm_dev *dev, bool on);
 static int follow_read_only(const struct sosnap_store *store,
 			    const struct sosnap_reply_snapshot *snap, bool on);
@@ -19,6 +20,7 @@ static int follow_read_only(const struct sosnap_store *store,
  *
  * @word:   of the message
  * @parse:  what its values are
+ * @freeze: NULL, or whether an active one is held still for it
  * @check:  NULL, or whether its device lets it be set; says why not
  * @follow: NULL, or what else is to be done once it is
  */
@@ -26,15 +28,17 @@ static const struct setting {
 	const char *name;
 	const char *word;
 	int (*parse)(const char *name, const char *value, u64 *n);
+	bool (*freeze)(const struct sosnap_reply_snapshot *snap, u64 n);
 	int (*check)(const struct sosnap_dm_dev *dev, bool on);
 	int (*follow)(const struct sosnap_store *store, const struct sosnap_reply_snapshot *snap,
 		      bool on);
 } settings[] = {
-	{ "auto", "auto", parse_switch, NULL, NULL },
-	{ "disposable", "disposable", parse_switch, NULL, NULL },
-	{ "read-only", "read_only", parse_switch, check_read_only, follow_read_only },
-	{ "lossy", "lossy", parse_switch, NULL, NULL },
-	{ "quota", "quota", parse_blocks, NULL, NULL },
+	{ "auto", "auto", parse_switch, NULL, NULL, NULL },
+	{ "disposable", "disposable", parse_switch, NULL, NULL, NULL },
+	{ "read-only", "read_only", parse_switch, NULL, check_read_only, follow_read_only },
+	{ "lossy", "lossy", parse_switch, NULL, NULL, NULL },
+	{ "quota", "quota", parse_blocks, first_quota, NULL, NULL },
+	{ "reservation", "reservation", parse_blocks, NULL, NULL, NULL },
 };
 
 static int parse_switch(const char *name, const char *value, u64 *n)
@@ -57,6 +61,12 @@ static int parse_blocks(const char *name, const char *value, u64 *n)
 		return -EINVAL;
 	*n = bytes >> SOSNAP_BLOCK_SHIFT;
 	return 0;
+}
+
+/* It needs a moment in which nothing is in flight; the module says which does */
+static bool first_quota(const struct sosnap_reply_snapshot *snap, u64 n)
+{
+	return n && !snap->quota;
 }
 
 /* Whoever has it open may be in the middle of a change */
@@ -107,17 +117,11 @@ static const struct setting *find_setting(const char *name)
 	return NULL;
 }
 
-/* A first quota needs a moment in which nothing is in flight; the module says which does */
-static bool needs_freeze(const struct sosnap_reply_snapshot *snap, const struct setting *s, u64 n)
-{
-	return s->parse == parse_blocks && n && !snap->quota && snap->active;
-}
-
 static int send(const struct sosnap_store *store, const struct sosnap_reply_snapshot *snap,
 		const struct setting *s, u64 n)
 {
 	char *message = sosnap_printf("set %s %s %llu", snap->name, s->word, (unsigned long long)n);
-	bool frozen = needs_freeze(snap, s, n);
+	bool frozen = s->freeze && snap->active && s->freeze(snap, n);
 	struct sosnap_freeze freeze;
 	int r = frozen ? sosnap_freeze_begin(&freeze, store, &snap, 1) : 0, resumed;
 
@@ -177,7 +181,7 @@ static int set(const struct sosnap_args *a)
 
 const struct sosnap_cmd sosnap_cmd_set = {
 	.name = "set",
-	.usage = "<store>/<snapshot> auto|disposable|read-only|lossy on|off | quota <size>|none",
+	.usage = "<store>/<snapshot> auto|disposable|read-only|lossy on|off | quota|reservation <size>|none",
 	.help = "change a setting of a snapshot",
 	.text = "auto on: it is activated together with its store.\n"
 		"disposable on: the monitor may remove it when space runs out, if it is inactive.\n"
@@ -186,7 +190,10 @@ const struct sosnap_cmd sosnap_cmd_set = {
 		"lossy off: what 'sosnap store repair' could not find of it is done without.\n"
 		"quota: how much it may change in all; list shows what it has changed. Beyond that\n"
 		"the guest gets no space, and goes on when the quota is raised or it has discarded\n"
-		"something. A snapshot taken of it lets it begin at nothing.",
+		"something. A snapshot taken of it lets it begin at nothing.\n"
+		"reservation: how much of the store others cannot take from it; what it has changed\n"
+		"counts. A snapshot taken of it lets that begin at nothing, too, and is refused\n"
+		"when there is not enough space to keep.",
 	.flags = SOSNAP_CMD_DRY_RUN,
 	.min = 3,
 	.max = 3,

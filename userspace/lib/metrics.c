@@ -23,6 +23,8 @@ static const struct metric store_metrics[] = {
 	STORE("metadata_bytes", "gauge", metadata, SOSNAP_BLOCK_SIZE, "Metadata and journal."),
 	STORE("reserved_bytes", "gauge", reserved, SOSNAP_BLOCK_SIZE,
 	      "Free, but kept for metadata."),
+	STORE("kept_bytes", "gauge", kept, SOSNAP_BLOCK_SIZE,
+	      "Free, but kept for snapshots that have a reservation."),
 	STORE("removing_bytes", "gauge", removing, SOSNAP_BLOCK_SIZE,
 	      "Of removed snapshots, still to be given back."),
 	STORE("journal_size_bytes", "gauge", journal, SOSNAP_BLOCK_SIZE, "Size of the journal."),

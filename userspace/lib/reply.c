@@ -38,6 +38,12 @@ static u64 take_number(struct words *w, int base)
 	return n;
 }
 
+/* A number at the end, which an older module does not say: 0 then */
+static u64 take_later(struct words *w)
+{
+	return w->p[strspn(w->p, " \n")] ? take_number(w, 10) : 0;
+}
+
 #define TAKE(w, array) take_word(w, array, sizeof(array))
 
 int sosnap_reply_parse_gold(const char *line, struct sosnap_reply_gold *g)
@@ -72,6 +78,7 @@ int sosnap_reply_parse_snapshot(const char *line, struct sosnap_reply_snapshot *
 	s->disposable = take_number(&w, 10);
 	s->read_only = take_number(&w, 10);
 	s->quota = take_number(&w, 10);
+	s->reservation = take_later(&w);
 	return w.bad ? -EPROTO : 0;
 }
 
@@ -95,14 +102,10 @@ int sosnap_reply_parse_store(const char *line, struct sosnap_reply_store *s)
 	s->golds = take_number(&w, 10);
 	s->map_kib = take_number(&w, 10);
 	s->removing = take_number(&w, 10);
-	if (w.bad)
-		return -EPROTO;
-	/* a module that cannot shrink a store says nothing about it */
-	s->shrinks_to = take_number(&w, 10);
-	s->beyond = take_number(&w, 10);
-	if (w.bad)
-		s->shrinks_to = s->beyond = 0;
-	return 0;
+	s->shrinks_to = take_later(&w);
+	s->beyond = take_later(&w);
+	s->kept = take_later(&w);
+	return w.bad ? -EPROTO : 0;
 }
 
 int sosnap_reply_parse_status(const char *line, struct sosnap_reply_status *s)
@@ -116,5 +119,6 @@ int sosnap_reply_parse_status(const char *line, struct sosnap_reply_status *s)
 	TAKE(&w, s->gold);
 	s->map_kib = take_number(&w, 10);
 	s->quota = take_number(&w, 10);
+	s->reservation = take_later(&w);
 	return w.bad ? -EPROTO : 0;
 }

@@ -23,7 +23,7 @@ struct sosnap_reply_gold {
 /*
  * "list snapshot", "show": <id> <name> <sectors> <gold name> <changed blocks>
  *			<auto 0|1> <active 0|1> <ctime> <uuid> <state> <origin or -> <ancestors>
- *			<disposable 0|1> <read-only 0|1> <quota blocks>
+ *			<disposable 0|1> <read-only 0|1> <quota blocks> <reservation blocks>
  */
 struct sosnap_reply_snapshot {
 	u64 id;
@@ -41,6 +41,7 @@ struct sosnap_reply_snapshot {
 	bool disposable;
 	bool read_only;		/* it is set so; @state tells what it is now */
 	u64 quota;		/* blocks, 0: none */
+	u64 reservation;	/* the same */
 	bool lossy;		/* not in the line, but by "list lossy" */
 };
 
@@ -49,7 +50,7 @@ struct sosnap_reply_snapshot {
  *	<data blocks> <metadata blocks> <reserved blocks> <journal blocks used>
  *	<journal blocks> <pending records> <generation> <snapshots> <golds>
  *	<map KiB> <removing blocks> <blocks it shrinks to, or 0>
- *	<blocks in use beyond that>
+ *	<blocks in use beyond that> <blocks kept for snapshots>
  */
 struct sosnap_reply_store {
 	char state[16];
@@ -70,11 +71,12 @@ struct sosnap_reply_store {
 	u64 removing;
 	u64 shrinks_to;
 	u64 beyond;
+	u64 kept;		/* for reservations; not part of @reserved */
 };
 
 /*
  * Status of sosnap: <state> <name> <size sectors> <changed blocks> <gold name> <map KiB>
- *	<quota blocks>
+ *	<quota blocks> <reservation blocks>
  */
 struct sosnap_reply_status {
 	char state[16];
@@ -84,6 +86,7 @@ struct sosnap_reply_status {
 	char gold[SOSNAP_NAME_LEN];
 	u64 map_kib;
 	u64 quota;
+	u64 reservation;
 };
 
 int sosnap_reply_parse_gold(const char *line, struct sosnap_reply_gold *g);
