@@ -9,15 +9,15 @@
 needs
 
 new_gold 32M
-new_store 40M 1M
+new_store 24M 1M
 store_up error_if_no_space
 gold_add
 for name in r s x; do
 	snap_new $name
 done
 snap_up r s x
-image=$(scratch 1 40M)
-blocks=2000
+image=$(scratch 1 24M)
+blocks=1000
 
 owned()
 {
@@ -98,7 +98,7 @@ ok "it can be set while the snapshot is in use" message set r reservation $block
 same "status says so" $blocks "$(snap_field r 8)"
 same "as does its line" $blocks "$(snap_line r | awk '{ print $16 }')"
 same "the store keeps so many, and their metadata" "$(keep $blocks)" "$(kept)"
-fill_x full 3000
+fill_x full 2000
 same "what is kept is what it was" "$(keep $blocks)" "$(kept)"
 touch "$tmp/beside"
 beside &
@@ -120,11 +120,13 @@ same "all of them" $blocks "$(owned r)"
 same "then none are kept" 0 "$(kept)"
 ok "what it wrote is there" "$BLK" check $dm/st-r 50000 $((blocks / 4 * 8)) 2
 ok "and what others wrote" "$BLK" check $dm/st-x 0 $((x_at * 8)) 1
-same "the store has not failed" full "$(store_field 1)"
+ok "the store has not failed" test "$(store_field 1)" != failed
 ok "and adds up" adds_up
 
 # --- what it gives up is kept again ------------------------------------------------------------
 
+# what its metadata has not needed
+fill_x spare 0
 must "$BLK" discard $dm/st-r 50000 $((blocks / 4 * 8))
 same "what it discards is kept for it" "$(keep $((blocks / 4)))" "$(kept)"
 same "and nobody else's" ENOSPC "$("$BLK" errno write $dm/st-x $((x_at * 8)) 64)"
@@ -141,16 +143,16 @@ ok "which a checkpoint counts" "$BLK" each $dm/st-r 0 8 8 $((blocks / 2)) 4
 
 empty_x
 empty r
-must message set s reservation 1000
-same "two are kept" $(($(keep $blocks) + $(keep 1000))) "$(kept)"
-fill_x two 2000
+must message set s reservation 500
+same "two are kept" $(($(keep $blocks) + $(keep 500))) "$(kept)"
+fill_x two 1500
 "$BLK" each $dm/st-r 0 8 24 $blocks 2 > "$tmp/w1" 2>&1 &
 w1=$!
-"$BLK" each $dm/st-s 0 8 40 1000 3 > "$tmp/w2" 2>&1 &
+"$BLK" each $dm/st-s 0 8 40 500 3 > "$tmp/w2" 2>&1 &
 w2=$!
 ok "the first gets its blocks" wait $w1
 ok "and the second" wait $w2
-same "both have theirs" "$blocks 1000 0" "$(owned r) $(owned s) $(kept)"
+same "both have theirs" "$blocks 500 0" "$(owned r) $(owned s) $(kept)"
 must message set s reservation 0
 empty s
 
@@ -158,25 +160,25 @@ empty s
 
 empty_x
 empty r
-must "$BLK" each $dm/st-r 0 8 8 500 2
+must "$BLK" each $dm/st-r 0 8 8 250 2
 snap_down r
-same "an inactive one lacks the rest" "$(keep $((blocks - 500)))" "$(kept)"
-fill_x inactive 3000
+same "an inactive one lacks the rest" "$(keep $((blocks - 250)))" "$(kept)"
+fill_x inactive 2000
 store_down
 ok "the store is clean" store_check
 store_up error_if_no_space
-same "which is known at once" "$(keep $((blocks - 500)))" "$(kept)"
+same "which is known at once" "$(keep $((blocks - 250)))" "$(kept)"
 snap_up x
 same "and kept" ENOSPC "$("$BLK" errno write $dm/st-x $((x_at * 8)) 64)"
 snap_up r s
-ok "for it" "$BLK" each $dm/st-r 8000 8 24 $((blocks - 500)) 2
+ok "for it" "$BLK" each $dm/st-r 8000 8 24 $((blocks - 250)) 2
 
 # --- over a crash ------------------------------------------------------------------------------------
 
 for round in 1 2 3; do
 	empty_x
 	empty r
-	(while "$BLK" each $dm/st-r 0 8 8 700 1 dsync && "$BLK" discard $dm/st-r 0 5600; do :; done) \
+	(while "$BLK" each $dm/st-r 0 8 8 700 1 && "$BLK" discard $dm/st-r 0 5600; do :; done) \
 		> /dev/null 2>&1 &
 	(while :; do
 		"$BLK" each $dm/st-x 0 8 8 8192 1 until-full && "$BLK" discard $dm/st-x 0 20000
@@ -203,7 +205,7 @@ done
 empty_x
 empty r
 must "$BLK" each $dm/st-r 0 8 8 $blocks 2
-fill_x lineage 3000
+fill_x lineage 2000
 must "$BLK" discard $dm/st-x 0 4096
 must message checkpoint
 must dmsetup suspend st-r
@@ -217,7 +219,7 @@ ok "which there are now" message snapshot r r2
 must dmsetup resume st-r
 same "so they are kept" "$(keep $blocks)" "$(kept)"
 same "for itself alone" 0 "$(snap_line r2 | awk '{ print $16 }')"
-fill_x again 1000
+fill_x again 500
 ok "it can change all of them" "$BLK" each $dm/st-r 0 8 8 $blocks 4
 must message remove r2
 ok "the older ones go" wait_removed
