@@ -22,7 +22,8 @@ u64 sosnap_evacuate_least(const struct sosnap_super *s)
 static int need_of(struct sosnap_meta *m, u64 nr_blocks, u64 records,
 		   struct sosnap_evacuation_need *need)
 {
-	u64 keep = sosnap_meta_reserve(m, records) + READ_ONCE(m->kept);
+	u64 keep = sosnap_meta_reserve(m, records) + READ_ONCE(m->kept) +
+		   READ_ONCE(m->kept_metadata);
 	int r = sosnap_space_beyond(&m->space, sosnap_space_end(nr_blocks), &need->used,
 				    &need->before);
 

@@ -95,6 +95,7 @@ struct sosnap_evacuation {
  * @evac:     see evacuate.h
  * @kept:     blocks that the host keeps for some snapshots: neither merging nor
  *            emptying takes them. Under a lock of the host's
+ * @kept_metadata: and for their metadata, some of which may be in use already
  */
 struct sosnap_meta {
 	struct sosnap_io *io;
@@ -120,6 +121,7 @@ struct sosnap_meta {
 	bool reap_waits;
 	struct sosnap_evacuation evac;
 	u64 kept;
+	u64 kept_metadata;
 };
 
 #define SOSNAP_EVACUATE_NODES	8192U	/* a checkpoint moves at most */

@@ -21,10 +21,9 @@
  * O3  A checkpoint of the commits up to one takes over what records of those have
  *     changed, and nothing else: records of later ones keep their share.
  *
- * O4  What is kept for a snapshot with a reservation is what it lacks of that, and
- *     the metadata of so many blocks; the sum over all snapshots follows each change.
- *     Since a claim lowers it, and none of what is owned is free, a block that the
- *     snapshot gets costs nobody else anything.
+ * O4  What is kept for a snapshot with a reservation is what it lacks of that; the sum
+ *     over all snapshots follows each change. Since a claim lowers it, and none of
+ *     what is owned is free, a block that the snapshot gets costs nobody else anything.
  *
  * O3 needs no more than two older states of the sum: a commit is in flight at
  * most when records of the next are logged, so what was logged before both is
@@ -56,7 +55,7 @@
  * @older:   the commit of the last record before that
  * @older_base: @delta before its first record
  * @reservation: blocks, 0: none
- * @kept:   free blocks that others leave
+ * @kept:   free blocks that others leave for it
  * @sum:    @kept of all snapshots of the store, when there is a reservation
  */
 struct sosnap_own {
@@ -74,29 +73,33 @@ struct sosnap_own {
 	u64 *sum;
 };
 
-#define SOSNAP_KEPT_SPARE	64U
+/**
+ * sosnap_own_lacks() - what a snapshot lacks
+ * @reservation: how many blocks it shall have
+ * @owned:       how many it has
+ * Context: any.
+ * Return: blocks.
+ */
+static inline u64 sosnap_own_lacks(u64 reservation, u64 owned)
+{
+	return reservation > owned ? reservation - owned : 0;
+}
 
 /**
- * sosnap_own_keep() - what is kept for a snapshot
- * @reservation: how many blocks it shall have
- * @owned:       how many of them it has
+ * sosnap_own_metadata() - what is kept for the metadata of a reservation
+ * @reservation: blocks
  *
- * Each block may become a record, two items in leaves that hold 84 at least, and both
- * a leaf and its copy: less than a 16th of a block. The rest is for what others may
- * take though there is no space for data any more: half of what discards have.
+ * Each may become a record, two items in leaves that hold 84 at least, and both a
+ * leaf and its copy: less than a 16th of a block. The rest is for what others may
+ * take though there is no space for data any more: half of what discards have. It is
+ * kept whether it is in use or not: else what a snapshot discards, and needs more
+ * metadata for then, would not be there.
  * Context: any.
- * Return: blocks, with those for metadata.
+ * Return: blocks.
  */
-static inline u64 sosnap_own_keep(u64 reservation, u64 owned)
+static inline u64 sosnap_own_metadata(u64 reservation)
 {
-	u64 lacks;
-
-	/* it can own no more; and no sum of what was read from media is too large */
-	reservation = min_t(u64, reservation, SOSNAP_MAX_BLOCKS);
-	if (reservation <= owned)
-		return 0;
-	lacks = reservation - owned;
-	return lacks + lacks / 16 + SOSNAP_KEPT_SPARE;
+	return reservation ? reservation / 16 + 64 : 0;
 }
 
 /**
@@ -118,7 +121,7 @@ static inline void sosnap_own_follow(struct sosnap_own *o)
 
 	if (!o->reservation)
 		return;
-	kept = sosnap_own_keep(o->reservation, sosnap_own_count(o) + o->claimed);
+	kept = sosnap_own_lacks(o->reservation, sosnap_own_count(o) + o->claimed);
 	/* others look at both without the lock */
 	WRITE_ONCE(*o->sum, *o->sum + kept - o->kept);
 	WRITE_ONCE(o->kept, kept);

@@ -79,7 +79,8 @@
  *		<journal blocks used> <journal blocks> <pending records>
  *		<generation> <snapshots> <golds> <map KiB> <removing blocks>
  *		<blocks it shrinks to, or 0> <blocks in use beyond that>
- *		<blocks kept for snapshots with a reservation>
+ *		<blocks kept for snapshots with a reservation, and their
+ *		metadata>
  *	   state: rw, ro, full (first writes wait or fail), failed (a metadata
  *	   write failed; reads go on)
  *	   used: data + metadata. reserved: what only a checkpoint may take

@@ -198,7 +198,7 @@ static int batch_make(struct sosnap_store *store, u64 to, struct sosnap_batch *b
 	}
 }
 
-static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reaping)
+static int checkpoint_once(struct sosnap_store *store, bool closing, bool *more)
 {
 	struct sosnap_batch batch;
 	u64 to, tail, seq;
@@ -209,6 +209,8 @@ static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reapi
 	r = sosnap_commit_sync(store);
 	if (r && r != -EAGAIN)
 		return r;
+	/* what the journal had no room for has to come in another one */
+	*more = r;
 
 	mutex_lock(&store->list_lock);
 	spin_lock_irq(&store->log_lock);
@@ -235,7 +237,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reapi
 	store->commit.merge_asked = false;
 	spin_unlock_irq(&store->log_lock);
 	mutex_lock(&store->list_lock);
-	*reaping = counts_done(store);
+	*more |= counts_done(store);
 	mutex_unlock(&store->list_lock);
 	finish(store, seq - 1);
 	sosnap_log_merged(store, to);
@@ -256,7 +258,7 @@ static int checkpoint_once(struct sosnap_store *store, bool closing, bool *reapi
  */
 int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 {
-	bool reaping = false;
+	bool more = false;
 	int r;
 
 	lockdep_assert_held(&store->meta_lock);
@@ -267,12 +269,12 @@ int __sosnap_checkpoint(struct sosnap_store *store, bool closing)
 	 */
 	WRITE_ONCE(store->reclaiming, true);
 	xchg(&store->freeing, false);
-	r = checkpoint_once(store, closing, &reaping);
-	if (reaping)
+	r = checkpoint_once(store, closing, &more);
+	if (more)
 		WRITE_ONCE(store->freeing, true);
 	/* clears reclaiming, in one with the count: see W5 in space_wait.h */
 	sosnap_space_reclaimed(store);
-	if (reaping)
+	if (more)
 		sosnap_checkpoint_queue(store);
 	return r;
 }

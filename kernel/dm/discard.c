@@ -20,10 +20,11 @@
 #include "window.h"
 
 /* Whether what is not loaded may hold something to free. A hint. */
-static bool may_free(struct sosnap_snap *snap)
+static enum sosnap_frees may_free(struct sosnap_snap *snap)
 {
 	/* a look without the lock: a hint is all that is asked for */
-	return data_race(sosnap_own_count(&snap->own));
+	return data_race(sosnap_own_count(&snap->own)) ? SOSNAP_FREES_PERHAPS :
+							 SOSNAP_FREES_NOTHING;
 }
 
 /*
@@ -34,14 +35,14 @@ static bool may_free(struct sosnap_snap *snap)
 static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 {
 	struct sosnap_zero_range *z, *last;
-	bool frees = may_free(snap);
+	enum sosnap_frees frees = may_free(snap);
 	s64 why = -EAGAIN;
 	u64 seq = 0, blk;
 
 	for (blk = first; blk < end; blk += SOSNAP_MAX_EXTENT) {
 		bool slot = sosnap_log_reserve(snap->store);
 
-		if (slot && !sosnap_space_record(snap->store, frees)) {
+		if (slot && !sosnap_space_record(snap, frees)) {
 			sosnap_log_unreserve(snap->store);
 			slot = false;
 			why = -ENOSPC;
@@ -78,7 +79,8 @@ static s64 zero_gap(struct sosnap_snap *snap, u64 first, u64 end)
 static bool room_for(struct sosnap_snap *snap, struct sosnap_window *w, u64 mask)
 {
 	return !(mask & ~(READ_ONCE(w->zero) & ~READ_ONCE(w->held))) ||
-	       sosnap_space_record(snap->store, READ_ONCE(w->own) & mask);
+	       sosnap_space_record(snap, READ_ONCE(w->own) & mask ? SOSNAP_FREES_SOME :
+								    SOSNAP_FREES_NOTHING);
 }
 
 /*

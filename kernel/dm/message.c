@@ -102,17 +102,23 @@ static int change_begin_more(struct call *c, struct sosnap_change *ch, u32 items
 }
 
 /* Keep so many blocks more, until the snapshots are counted anew. */
-static int keep(struct call *c, struct sosnap_change *ch, u64 blocks)
+static int keep(struct call *c, struct sosnap_change *ch, s64 more, s64 metadata)
 {
-	int r = blocks ? sosnap_space_keep(c->store, blocks) : 0;
+	int r;
 
+	if (!more && !metadata)
+		return 0;
+	r = sosnap_space_keep(c->store, more, metadata);
 	/* that may have taken a checkpoint */
 	change_seq(c, ch);
-	if (r == -ENOSPC)
-		snprintf(c->why, sizeof(c->why),
-			 "not enough space to keep %llu blocks more: grow the store, or reserve less",
-			 blocks);
-	return r == -EIO ? refuse(c, r, "the store cannot be written: see its state") : r;
+	if (!r)
+		return 0;
+	if (r != -ENOSPC)
+		return refuse(c, r, "the store cannot be written: see its state");
+	snprintf(c->why, sizeof(c->why),
+		 "not enough space to keep %lld blocks more: grow the store, or reserve less",
+		 more + metadata);
+	return r;
 }
 
 static int change_commit(struct call *c, const struct sosnap_change *ch)
@@ -134,6 +140,7 @@ static int change_end(struct call *c, struct sosnap_change *ch, int r)
 		r = change_commit(c, ch);
 	}
 	sosnap_reserve_count(c->store);
+	sosnap_space_kept(c->store);
 	mutex_unlock(&c->store->meta_lock);
 	sosnap_change_exit(ch);
 	return r;
@@ -275,6 +282,7 @@ static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
 	if (!r)
 		sosnap_snap_follow(c->store);
 	sosnap_reserve_count(c->store);
+	sosnap_space_kept(c->store);
 	sosnap_snap_let_go(c->store);
 	mutex_unlock(&c->store->meta_lock);
 	sosnap_change_exit(ch);
@@ -285,26 +293,30 @@ static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
 	return r;
 }
 
-/* Of each origin that has a reservation nothing is its own any more. */
-static int keep_anew(struct call *c, struct sosnap_change *ch, unsigned int n)
+/*
+ * Of each of these snapshots that has a reservation nothing will be its own any more.
+ * The names are every step'th of the words.
+ */
+static int keep_anew(struct call *c, struct sosnap_change *ch, unsigned int first,
+		     unsigned int step)
 {
 	struct sosnap_store *store = c->store;
+	s64 more = 0, metadata = 0;
 	unsigned int i, k;
-	u64 more = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = first; i < c->argc; i += step) {
 		struct sosnap_entry *e = sosnap_catalog_name(&store->meta.catalog,
 							     SOSNAP_CATALOG_SNAPSHOT,
-							     c->argv[2 * i]);
+							     c->argv[i]);
 
-		for (k = 0; k < i && strcmp(c->argv[2 * k], c->argv[2 * i]); k++)
+		for (k = first; strcmp(c->argv[k], c->argv[i]); k += step)
 			;
 		if (e && k == i)
-			more += sosnap_reserve_more(store, e->id,
-						    le64_to_cpu(e->item.snapshot.reservation),
-						    true);
+			sosnap_reserve_more(store, e->id,
+					    le64_to_cpu(e->item.snapshot.reservation), true,
+					    &more, &metadata);
 	}
-	return keep(c, ch, more);
+	return keep(c, ch, more, metadata);
 }
 
 /* snapshot <name> <new name> [<name> <new name>]... */
@@ -329,7 +341,7 @@ static int snapshot(struct call *c)
 		r = hold(c, list[i].origin, true, &list[i].merged);
 	}
 	if (!r)
-		r = keep_anew(c, &ch, n);
+		r = keep_anew(c, &ch, 0, 2);
 	if (!r)
 		r = sosnap_change_snapshot(&ch, list, n, ktime_get_real_seconds());
 	r = lineage_end(c, &ch, r);
@@ -370,6 +382,9 @@ static int rollback(struct call *c)
 		r = hold(c, c->argv[1], true, &merged);
 	if (!r && READ_ONCE(c->store->checkpointed) < c->store->frozen)
 		r = refuse(c, -EBUSY, "snapshot was written to meanwhile: try again");
+	/* it may be given another top, as if a snapshot of it were taken */
+	if (!r)
+		r = keep_anew(c, &ch, 1, 1);
 	if (!r)
 		r = sosnap_change_rollback(&ch, c->argv[0], c->argv[1], merged,
 					   ktime_get_real_seconds());
@@ -495,6 +510,7 @@ static int set_quota(struct call *c)
 static int set_reservation(struct call *c)
 {
 	struct sosnap_store *store = c->store;
+	s64 more = 0, metadata = 0;
 	struct sosnap_entry *e;
 	struct sosnap_change ch;
 	u64 blocks;
@@ -504,8 +520,10 @@ static int set_reservation(struct call *c)
 		return r;
 	change_begin(c, &ch);
 	e = sosnap_catalog_name(&store->meta.catalog, SOSNAP_CATALOG_SNAPSHOT, c->argv[0]);
-	if (e && blocks <= SOSNAP_MAX_BLOCKS)
-		r = keep(c, &ch, sosnap_reserve_more(store, e->id, blocks, false));
+	if (e && blocks <= SOSNAP_MAX_BLOCKS) {
+		sosnap_reserve_more(store, e->id, blocks, false, &more, &metadata);
+		r = keep(c, &ch, more, metadata);
+	}
 	if (!r)
 		r = sosnap_change_set_reservation(&ch, c->argv[0], blocks);
 	r = change_end(c, &ch, r);

@@ -48,10 +48,11 @@ static u64 available_but(struct sosnap_store *store, u64 kept)
 	return free > kept ? free - kept : 0;
 }
 
-/* The same of those for which nothing is kept. */
+/* The same for who has no reservation. */
 static u64 available(struct sosnap_store *store)
 {
-	return available_but(store, READ_ONCE(store->meta.kept));
+	return available_but(store, READ_ONCE(store->meta.kept) +
+				    READ_ONCE(store->meta.kept_metadata));
 }
 
 /**
@@ -70,51 +71,76 @@ u64 sosnap_space_left(struct sosnap_store *store)
 	return left;
 }
 
-/* Keep more; whoever asks counts anew when it is done (reserve.h, V2). */
-static bool keep(struct sosnap_store *store, u64 more)
+static void __keep(struct sosnap_store *store, s64 more, s64 metadata)
+{
+	lockdep_assert_held(&store->space_lock);
+	spin_lock_irq(&store->log_lock);
+	WRITE_ONCE(store->meta.kept, store->meta.kept + more);
+	WRITE_ONCE(store->meta.kept_metadata, store->meta.kept_metadata + metadata);
+	spin_unlock_irq(&store->log_lock);
+}
+
+static bool __fits(struct sosnap_store *store, s64 more)
+{
+	lockdep_assert_held(&store->space_lock);
+	return store->meta.space.free + atomic64_read(&store->soft) >=
+	       reserve(store, DISCARDS) + store->meta.kept + store->meta.kept_metadata + more;
+}
+
+/*
+ * Kept first, so that what is given back is not reserved softly again meanwhile;
+ * counted then, since what was reserved softly may have been used.
+ */
+static bool keep(struct sosnap_store *store, s64 more, s64 metadata)
 {
 	bool ok;
 
 	store->reserves = true;
 	mutex_lock(&store->space_lock);
-	spin_lock_irq(&store->log_lock);
-	WRITE_ONCE(store->meta.kept, store->meta.kept + more);
-	spin_unlock_irq(&store->log_lock);
-	ok = store->meta.space.free >= reserve(store, DISCARDS) + store->meta.kept;
+	ok = __fits(store, more + metadata);
+	if (ok)
+		__keep(store, more, metadata);
+	mutex_unlock(&store->space_lock);
+	if (!ok)
+		return false;
+	sosnap_space_drain(store);
+	mutex_lock(&store->space_lock);
+	ok = __fits(store, 0);
+	if (!ok)
+		__keep(store, -more, -metadata);
 	mutex_unlock(&store->space_lock);
 	return ok;
 }
 
 /**
  * sosnap_space_keep() - keep more blocks for a snapshot, if they are there
- * @store: the store
- * @more:  how many; whoever asks counts anew when it is done (reserve.h, V2)
+ * @store:    the store
+ * @more:     how many
+ * @metadata: and for their metadata
  *
- * They are kept first and looked for then, so that nothing is reserved softly
- * meanwhile that has just been given back.
+ * Whoever asks counts anew when it is done, and says so (sosnap_space_kept()).
  * Context: meta_lock held; may sleep.
- * Return: 0, -ENOSPC when they are not there, -EIO.
+ * Return: 0, -ENOSPC when they are not there, or the error of a checkpoint.
  */
-int sosnap_space_keep(struct sosnap_store *store, u64 more)
+int sosnap_space_keep(struct sosnap_store *store, s64 more, s64 metadata)
 {
 	int r;
 
 	lockdep_assert_held(&store->meta_lock);
-	if (keep(store, more) || (sosnap_space_drain(store) && keep(store, 0)))
+	/* before less is to be seen: V5 */
+	WRITE_ONCE(store->keeping, true);
+	if (keep(store, more, metadata))
 		return 0;
-	/* which counts anew */
 	r = __sosnap_checkpoint(store, false);
-	if (r)
-		return r;
-	if (keep(store, more) || (sosnap_space_drain(store) && keep(store, 0)))
-		return 0;
-	return -ENOSPC;
+	if (!r && !keep(store, more, metadata))
+		r = -ENOSPC;
+	return r;
 }
 
 /**
  * sosnap_space_record() - may a discard be logged
- * @store: the store
- * @frees: it is expected to give blocks back
+ * @snap: whose
+ * @what: what it is expected to free
  *
  * Without the lock first: far from the end, which is nearly always, nobody has
  * to wait for a checkpoint that writes bitmaps under it. Data that is allocated
@@ -123,19 +149,32 @@ int sosnap_space_keep(struct sosnap_store *store, u64 more)
  * Context: may sleep; a slot of the log is reserved.
  * Return: whether a checkpoint of this record, too, finds the space it needs.
  */
-bool sosnap_space_record(struct sosnap_store *store, bool frees)
+bool sosnap_space_record(struct sosnap_snap *snap, enum sosnap_frees what)
 {
-	u64 kept = READ_ONCE(store->meta.kept);
-	bool ok;
+	struct sosnap_store *store = snap->store;
+	u64 kept = READ_ONCE(store->meta.kept) + READ_ONCE(store->meta.kept_metadata);
+	u64 free, others, lacks;
 
 	/* a look without the lock: see above */
 	if (data_race(store->meta.space.free) >= reserve(store, DISCARDS) + kept)
 		return true;
 	mutex_lock(&store->space_lock);
-	ok = store->meta.space.free >= (frees ? reserve(store, 0) :
-					reserve(store, DISCARDS - USELESS) + kept);
+	sosnap_reserve_share(snap, &others, &lacks);
+	switch (what) {
+	case SOSNAP_FREES_NOTHING:
+		kept = reserve(store, DISCARDS - USELESS) + others;
+		break;
+	case SOSNAP_FREES_PERHAPS:
+		/* what is kept for metadata is there for this, too: V1 in reserve.h */
+		kept = reserve(store, 0) + READ_ONCE(store->meta.kept) - lacks;
+		break;
+	case SOSNAP_FREES_SOME:
+		kept = reserve(store, 0);
+		break;
+	}
+	free = store->meta.space.free;
 	mutex_unlock(&store->space_lock);
-	return ok;
+	return free >= kept;
 }
 
 /* A bit more than the mark ends it, or a writer at the mark makes an event each time. */
@@ -321,12 +360,14 @@ void sosnap_stretch_drain(struct sosnap_store *store)
 static int try_get(struct sosnap_snap *snap, u32 want, u64 *blk, u32 *len, bool *claimed)
 {
 	struct sosnap_store *store = snap->store;
-	u64 left;
+	u64 left, others, lacks;
 	int r;
 
 	mutex_lock(&store->space_lock);
 	check_low(store, available(store));
-	left = available_but(store, sosnap_reserve_others(snap));
+	sosnap_reserve_share(snap, &others, &lacks);
+	/* what it lacks of those kept for it; beyond that it is as others are */
+	left = max(available(store), min(available_but(store, others), lacks));
 	*claimed = READ_ONCE(snap->limited) || READ_ONCE(snap->own.reservation);
 	if (*claimed)
 		want = sosnap_quota_claim(snap, want);
@@ -419,10 +460,12 @@ static void __park(struct sosnap_store *store, struct bio *bio)
 		__look_at(store, deadline(store, bio));
 }
 
-/* Would a checkpoint free something, or is one under way? */
+/* Would a checkpoint free something, or is one under way? Or may it be less is kept? */
 static bool would_free(struct sosnap_store *store)
 {
 	lockdep_assert_held(&store->parked_lock);
+	if (READ_ONCE(store->keeping))
+		return true;
 	/* in this order; pairs with the xchg in checkpoint.c */
 	return smp_load_acquire(&store->freeing) || READ_ONCE(store->reclaiming);
 }
@@ -464,7 +507,7 @@ void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed)
 
 	want_merge(store);
 	/* it may not find what is kept for it before a whole checkpoint: reserve.h, V4 */
-	if (sosnap_reserve_kept(snap) && !(sosnap_bio(bio)->flags & SOSNAP_BIO_PARKED))
+	if (sosnap_reserve_any(snap) && !(sosnap_bio(bio)->flags & SOSNAP_BIO_PARKED))
 		WRITE_ONCE(store->freeing, true);
 	spin_lock_irq(&store->parked_lock);
 	gain = would_free(store);
@@ -529,8 +572,8 @@ static void __take_parked(struct sosnap_store *store, struct sosnap_snap *snap,
 		bio_list_add(!snap || sosnap_bio(bio)->snap == snap ? out : &store->parked, bio);
 }
 
-/* Drive what is parked again; ended: of a checkpoint, see W5. */
-static void drive(struct sosnap_store *store, bool ended)
+/* Drive what is parked again, at the end of what makes nobody get a verdict: W5, V5. */
+static void drive(struct sosnap_store *store, int *what)
 {
 	struct bio_list list;
 	bool again = false;
@@ -543,8 +586,8 @@ static void drive(struct sosnap_store *store, bool ended)
 	spin_lock_irq(&store->parked_lock);
 	/* who is about to park sees this, or is in the list */
 	WRITE_ONCE(store->freed, store->freed + 1);
-	if (ended)
-		WRITE_ONCE(store->reclaiming, false);
+	if (what)
+		WRITE_ONCE(*what, false);
 	if (store->full && left && sosnap_writable(store)) {
 		WRITE_ONCE(store->full, false);
 		again = true;
@@ -566,7 +609,7 @@ static void drive(struct sosnap_store *store, bool ended)
  */
 void sosnap_space_freed(struct sosnap_store *store)
 {
-	drive(store, false);
+	drive(store, NULL);
 }
 
 /**
@@ -576,7 +619,18 @@ void sosnap_space_freed(struct sosnap_store *store)
  */
 void sosnap_space_reclaimed(struct sosnap_store *store)
 {
-	drive(store, true);
+	drive(store, &store->reclaiming);
+}
+
+/**
+ * sosnap_space_kept() - what blocks were kept for is done, or refused
+ * @store: the store; its snapshots are counted anew
+ * Context: meta_lock held; may sleep.
+ */
+void sosnap_space_kept(struct sosnap_store *store)
+{
+	if (READ_ONCE(store->keeping))
+		drive(store, &store->keeping);
 }
 
 /**

@@ -50,6 +50,13 @@
 
 #include "types.h"
 
+/* What a discard is expected to give back. */
+enum sosnap_frees {
+	SOSNAP_FREES_NOTHING,
+	SOSNAP_FREES_PERHAPS,
+	SOSNAP_FREES_SOME,
+};
+
 void sosnap_space_wait_init(struct sosnap_store *store);
 bool sosnap_stretch_pop(struct sosnap_store *store, u64 *blk);
 int sosnap_space_get(struct sosnap_snap *snap, u32 want, u64 *blk, u32 *len, bool *claimed);
@@ -57,11 +64,12 @@ void sosnap_space_put(struct sosnap_store *store, u64 blk, u64 len);
 void sosnap_space_put_mask(struct sosnap_store *store, u64 base, u64 mask);
 u64 sosnap_space_records(struct sosnap_store *store);
 u64 sosnap_space_left(struct sosnap_store *store);
-int sosnap_space_keep(struct sosnap_store *store, u64 more);
+int sosnap_space_keep(struct sosnap_store *store, s64 more, s64 metadata);
+void sosnap_space_kept(struct sosnap_store *store);
 u64 sosnap_space_watch(struct sosnap_store *store, u64 low_water);
 void sosnap_stretch_drain(struct sosnap_store *store);
 void sosnap_space_park(struct sosnap_snap *snap, struct bio *bio, u64 freed);
-bool sosnap_space_record(struct sosnap_store *store, bool frees);
+bool sosnap_space_record(struct sosnap_snap *snap, enum sosnap_frees what);
 bool sosnap_space_drain(struct sosnap_store *store);
 bool sosnap_space_awaited(struct sosnap_store *store);
 void sosnap_space_freed(struct sosnap_store *store);

@@ -35,14 +35,15 @@ void sosnap_store_status(struct sosnap_store *store, char *result, unsigned int 
 	/* superblocks, journal, bitmap and summary slots */
 	fixed = READ_ONCE(store->meta.space.fixed);
 	reserve = sosnap_meta_reserve(&store->meta, records);
-	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu %llu %llu %llu %llu %u %u %llu %llu %llu %llu %llu",
-	       store_state(store), s->name, store->io.uuid,
-	       data + nodes + fixed, READ_ONCE(s->nr_blocks), data, nodes + fixed,
-	       reserve, journal, s->journal_blocks, records, READ_ONCE(s->gen),
-	       READ_ONCE(store->nr_snapshots), READ_ONCE(store->nr_golds),
+	DMEMIT("%s %s %pU %llu %llu %llu %llu %llu", store_state(store), s->name,
+	       store->io.uuid, data + nodes + fixed, READ_ONCE(s->nr_blocks), data,
+	       nodes + fixed, reserve);
+	DMEMIT(" %llu %llu %llu %llu %u %u %llu %llu %llu %llu %llu", journal,
+	       s->journal_blocks, records, READ_ONCE(s->gen), READ_ONCE(store->nr_snapshots),
+	       READ_ONCE(store->nr_golds),
 	       sosnap_map_kib(&store->map_bytes), READ_ONCE(store->removing),
 	       READ_ONCE(store->shrinks_to), READ_ONCE(store->shrink_left),
-	       READ_ONCE(store->meta.kept));
+	       READ_ONCE(store->meta.kept) + READ_ONCE(store->meta.kept_metadata));
 }
 
 /**

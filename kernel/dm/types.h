@@ -307,6 +307,7 @@ struct sosnap_store {
 	atomic_long_t shrink;		/* bytes of maps it has asked for */
 	int freeing;			/* a checkpoint would free something */
 	int reclaiming;			/* one is under way */
+	int keeping;			/* more is kept than may turn out, see reserve.h, V5 */
 	atomic64_t soft;		/* blocks in stretches and reservations */
 
 	struct mutex list_lock;		/* snaps, which change with meta_lock held too; ti */

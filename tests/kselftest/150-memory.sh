@@ -74,7 +74,11 @@ echo "# 2 GiB read: $(snap_field a 6) KiB"
 at_most "a map of gold blocks takes 8 bytes for 256 KiB" 80 "$(snap_field a 6)"
 must "$BLK" each $dm/st-a 320 8 640 6400 7
 echo "# and 6,400 scattered writes of 4 KiB: $(snap_field a 6) KiB"
-at_most "after 2 GiB of reads and 25 MiB of scattered writes it is at most 1 MiB" 1024 "$(snap_field a 6)"
+most=1024
+# a kernel that watches locks makes each of them larger
+[ ! -e /proc/lockdep ] || most=2048
+at_most "after 2 GiB of reads and 25 MiB of scattered writes it is at most 1 MiB" $most \
+	"$(snap_field a 6)"
 same "the store says the same" "$(snap_field a 6)" "$(store_field 15)"
 
 # what has records stays, what is clean goes

@@ -29,10 +29,12 @@ kept()
 	store_field 19
 }
 
-# keep LACKS: what others leave for so many blocks
+# keep LACKS [RESERVATION]: what others leave, with the metadata
 keep()
 {
-	echo $(($1 ? $1 + $1 / 16 + 64 : 0))
+	local all=${2:-$blocks}
+
+	echo $(($1 + (all ? all / 16 + 64 : 0)))
 }
 
 # x takes all there is; $1: at least so many
@@ -108,7 +110,7 @@ pid=$!
 w1=$!
 "$BLK" each $dm/st-r 40000 3 8 $((blocks / 4)) 2 > "$tmp/w2" 2>&1 &
 w2=$!
-"$BLK" each $dm/st-r 50000 80 80 $((blocks / 4 / 10)) 2 > "$tmp/w3" 2>&1 &
+"$BLK" each $dm/st-r 50000 80 80 $((blocks / 40)) 2 > "$tmp/w3" 2>&1 &
 w3=$!
 ok "it gets its blocks" wait $w1
 ok "of parts, too" wait $w2
@@ -117,21 +119,19 @@ rm "$tmp/beside"
 wait $pid
 cat "$tmp"/w?
 same "all of them" $blocks "$(owned r)"
-same "then none are kept" 0 "$(kept)"
-ok "what it wrote is there" "$BLK" check $dm/st-r 50000 $((blocks / 4 * 8)) 2
+same "then none are kept but for metadata" "$(keep 0)" "$(kept)"
+ok "what it wrote is there" "$BLK" check $dm/st-r 50000 $((blocks * 8 / 4)) 2
 ok "and what others wrote" "$BLK" check $dm/st-x 0 $((x_at * 8)) 1
 ok "the store has not failed" test "$(store_field 1)" != failed
 ok "and adds up" adds_up
 
 # --- what it gives up is kept again ------------------------------------------------------------
 
-# what its metadata has not needed
-fill_x spare 0
-must "$BLK" discard $dm/st-r 50000 $((blocks / 4 * 8))
+must "$BLK" discard $dm/st-r 50000 $((blocks * 8 / 4))
 same "what it discards is kept for it" "$(keep $((blocks / 4)))" "$(kept)"
 same "and nobody else's" ENOSPC "$("$BLK" errno write $dm/st-x $((x_at * 8)) 64)"
 ok "so it finds it again" "$BLK" each $dm/st-r 50000 8 8 $((blocks / 4)) 3
-same "to the last block" "$blocks 0" "$(owned r) $(kept)"
+same "to the last block" "$blocks $(keep 0)" "$(owned r) $(kept)"
 must message checkpoint
 must message drop_maps
 must "$BLK" discard $dm/st-r 0 $((blocks * 8))
@@ -144,7 +144,7 @@ ok "which a checkpoint counts" "$BLK" each $dm/st-r 0 8 8 $((blocks / 2)) 4
 empty_x
 empty r
 must message set s reservation 500
-same "two are kept" $(($(keep $blocks) + $(keep 500))) "$(kept)"
+same "two are kept" $(($(keep $blocks) + $(keep 500 500))) "$(kept)"
 fill_x two 1500
 "$BLK" each $dm/st-r 0 8 24 $blocks 2 > "$tmp/w1" 2>&1 &
 w1=$!
@@ -152,7 +152,8 @@ w1=$!
 w2=$!
 ok "the first gets its blocks" wait $w1
 ok "and the second" wait $w2
-same "both have theirs" "$blocks 500 0" "$(owned r) $(owned s) $(kept)"
+same "both have theirs" "$blocks 500 $(($(keep 0) + $(keep 0 500)))" \
+	"$(owned r) $(owned s) $(kept)"
 must message set s reservation 0
 empty s
 
@@ -196,7 +197,7 @@ for round in 1 2 3; do
 	x_at=0
 	"$BLK" each $dm/st-x 0 8 8 8192 1 until-full > /dev/null || die "x"
 	left=$((blocks - $(owned r)))
-	at_least "crash $round: what it lacks is kept" "$left" "$(kept)"
+	same "crash $round: what it lacks is kept" "$(keep "$left")" "$(kept)"
 	ok "crash $round: and it gets that" "$BLK" each $dm/st-r 24576 8 8 "$left" 1
 done
 
@@ -228,7 +229,7 @@ must message refresh r
 must dmsetup resume st-r
 same "after a refresh it lacks all" "$(keep $blocks)" "$(kept)"
 ok "and waits for what it had" "$BLK" each $dm/st-r 0 8 8 $blocks 5
-same "all of which it gets" "$blocks 0" "$(owned r) $(kept)"
+same "all of which it gets" "$blocks $(keep 0)" "$(owned r) $(kept)"
 
 # --- the end of it ---------------------------------------------------------------------------------------
 

@@ -49,8 +49,8 @@ static void judge(const struct model *m)
 	assert_int_equal(m->o.claimed, m->nr_claimed);
 	if (m->o.quota && m->nr + m->nr_claimed > m->most)
 		assert_in_range(m->nr + m->nr_claimed, 0, m->o.quota);
-	assert_int_equal(m->kept, OTHERS + sosnap_own_keep(m->o.reservation, m->nr + over +
-							   m->nr_claimed));
+	assert_int_equal(m->kept, OTHERS + sosnap_own_lacks(m->o.reservation, m->nr + over +
+							    m->nr_claimed));
 	assert_in_range(m->kept + m->nr + over + m->nr_claimed, m->o.reservation, U64_MAX);
 }
 
@@ -235,27 +235,27 @@ static void what_is_kept(void **state)
 	u64 kept = 7;
 	struct sosnap_own o = { .blocks = 10 };
 
-	assert_int_equal(sosnap_own_keep(0, 0), 0);
-	assert_int_equal(sosnap_own_keep(10, 10), 0);
-	assert_int_equal(sosnap_own_keep(10, 9), 1 + SOSNAP_KEPT_SPARE);
-	assert_int_equal(sosnap_own_keep(1000, 200), 850 + SOSNAP_KEPT_SPARE);
-	/* what media say makes no sum wrap */
-	assert_int_equal(sosnap_own_keep(U64_MAX, 0), sosnap_own_keep(SOSNAP_MAX_BLOCKS, 0));
+	assert_int_equal(sosnap_own_lacks(0, 0), 0);
+	assert_int_equal(sosnap_own_lacks(10, 11), 0);
+	assert_int_equal(sosnap_own_lacks(10, 9), 1);
+	assert_int_equal(sosnap_own_metadata(0), 0);
+	assert_int_equal(sosnap_own_metadata(1), 64);
+	assert_int_equal(sosnap_own_metadata(1600), 164);
 
 	sosnap_own_reserve(&o, 26, &kept);
-	assert_int_equal(kept, 7 + 17 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(kept, 7 + 16);
 	assert_int_equal(sosnap_own_claim(&o, 15), 15);
-	assert_int_equal(kept, 7 + 1 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(kept, 7 + 1);
 	sosnap_own_record(&o, 1, 15, 15);
-	assert_int_equal(kept, 7 + 1 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(kept, 7 + 1);
 	sosnap_own_record(&o, 1, -15, 0);
-	assert_int_equal(kept, 7 + 17 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(kept, 7 + 16);
 	/* an ancestor was merged into it; a snapshot of it was taken */
 	sosnap_own_merge(&o, 1);
 	sosnap_own_merged(&o, 26);
 	assert_int_equal(kept, 7);
 	sosnap_own_new_top(&o, 0);
-	assert_int_equal(kept, 7 + 27 + SOSNAP_KEPT_SPARE);
+	assert_int_equal(kept, 7 + 26);
 	sosnap_own_reserve(&o, 0, &kept);
 	assert_int_equal(kept, 7);
 	sosnap_own_record(&o, 2, 5, 0);
