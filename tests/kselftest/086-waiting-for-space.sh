@@ -191,6 +191,8 @@ policy queue_if_no_space no_space_timeout 60
 park "$BLK" discard $dm/st-z 4096000 8
 ok "those that free something go on" "$BLK" discards $dm/st-f 800 8 16 200
 ok "others go on behind them" ends_within 30
+# or a power cut forgets some of them
+must "$BLK" flush $dm/st-f
 image=$disk
 other=$(scratch 0 64M)
 [ "$other" != "$image" ] || other=$(scratch 1 64M)

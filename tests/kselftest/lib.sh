@@ -474,7 +474,12 @@ leave()
 		now=$(left)
 		[ "$now" != "$1" ] || return 0
 		if [ "$now" -gt "$1" ]; then
-			must "$BLK" each $dm/st-f $((f_end * 8)) 8 8 $((now - $1)) 1
+			"$BLK" each $dm/st-f $((f_end * 8)) 8 8 $((now - $1)) 1 &
+			# where the policy is to wait, the last ones may, for their own records
+			while sleep 0.1; kill -0 $! 2> /dev/null; do
+				must message checkpoint
+			done
+			wait $! || die "f cannot be written"
 		else
 			must "$BLK" discard $dm/st-f $(((f_end - $1 + now) * 8)) $((($1 - now) * 8))
 		fi
