@@ -28,6 +28,7 @@ enum salvage_class {
  * @uuid:  index into salvage.uuid
  * @class: node: enum salvage_class
  * @done:  node: its items are taken
+ * @replaced: node: by a younger one, it seems
  */
 struct salvage_block {
 	u64 blk;
@@ -40,6 +41,7 @@ struct salvage_block {
 	u8 uuid;
 	u8 class;
 	bool done;
+	bool replaced;
 };
 
 /* A range of keys of which nothing, or not all, is there. */
@@ -178,6 +180,7 @@ bool salvage_is_used(const struct sosnap_salvage *s, u64 blk);
 int salvage_walk_roots(struct sosnap_salvage *s);
 int salvage_walk_orphans(struct sosnap_salvage *s, u32 id, u8 class);
 bool salvage_is_lost(const struct salvage_tree *t, const struct sosnap_key *key);
+int salvage_replaced(struct salvage_block *const *v, u64 nr);
 int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
 		 const struct sosnap_key *end, bool exact);
 

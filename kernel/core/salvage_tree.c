@@ -287,24 +287,6 @@ static int by_level(const void *a, const void *b)
 	return x->blk < y->blk ? -1 : x->blk > y->blk;
 }
 
-static bool overlap(const struct salvage_block *a, const struct salvage_block *b)
-{
-	return sosnap_key_cmp(&a->first, &b->last) <= 0 &&
-	       sosnap_key_cmp(&b->first, &a->last) <= 0;
-}
-
-/* S3. All that are sure are newer than any that is not. */
-static bool superseded(struct salvage_block *const *v, u64 nr, const struct salvage_block *b)
-{
-	u64 i;
-
-	for (i = 0; i < nr; i++)
-		if (v[i] != b && v[i]->level == b->level && v[i]->class != SALVAGE_OLDER &&
-		    (v[i]->class == SALVAGE_SURE || v[i]->gen > b->gen) && overlap(v[i], b))
-			return true;
-	return false;
-}
-
 /* Sets the class of each node of a tree that is not done; NULL: no memory. */
 static struct salvage_block **classify(struct sosnap_salvage *s, u32 id, u64 *nr)
 {
@@ -343,7 +325,7 @@ static int walk_class(struct sosnap_salvage *s, u32 id, struct salvage_block **v
 					    .depth = v[i]->level + 1 };
 
 		if (v[i]->done || v[i]->class != class ||
-		    (class == SALVAGE_UNSURE && superseded(v, nr, v[i])))
+		    (class == SALVAGE_UNSURE && v[i]->replaced))
 			continue;
 		/* of older ones, what is below them is met as well */
 		if (class == SALVAGE_OLDER && v[i]->level)
@@ -384,7 +366,9 @@ int salvage_walk_orphans(struct sosnap_salvage *s, u32 id, u8 class)
 	for (i = 0; class == SALVAGE_OLDER && i < nr; i++)
 		if (!v[i]->done)
 			v[i]->class = SALVAGE_OLDER;
-	r = walk_class(s, id, v, nr, class);
+	r = class == SALVAGE_UNSURE ? salvage_replaced(v, nr) : 0;
+	if (!r)
+		r = walk_class(s, id, v, nr, class);
 	if (class == SALVAGE_SURE && !s->result->super_lost &&
 	    t->nr_items == s->meta.super.root[id - 1].nr_items)
 		t->whole = true;
