@@ -11,6 +11,7 @@
 #include "commit.h"
 #include "../core/change.h"
 #include "../core/lineage.h"
+#include "../core/reap.h"
 #include "../core/uapi.h"
 #include "quota.h"
 #include "reserve.h"
@@ -231,6 +232,7 @@ static int remove(struct call *c)
 {
 	struct sosnap_change ch;
 	unsigned int i, k;
+	u64 removing;
 	int r = 0;
 
 	change_begin(c, &ch);
@@ -249,6 +251,11 @@ static int remove(struct call *c)
 		r = sosnap_change_room(&ch, 2 * c->argc);
 	for (i = 0; i < c->argc && !r; i++)
 		r = sosnap_change_remove(&ch, c->argv[i]);
+	/* at once: who waits until all has come back must not see it begin at 0 */
+	if (!r) {
+		sosnap_reap_pending(&c->store->meta, &removing);
+		WRITE_ONCE(c->store->removing, removing);
+	}
 	r = change_end(c, &ch, r);
 	if (!r) {
 		WRITE_ONCE(c->store->freeing, true);
