@@ -134,17 +134,28 @@ static int change_commit(struct call *c, const struct sosnap_change *ch)
 	return r;
 }
 
-static int change_end(struct call *c, struct sosnap_change *ch, int r)
+/* follow: NULL, or lets active snapshots know; those that are held are let go then. */
+static int change_end_with(struct call *c, struct sosnap_change *ch, int r,
+			   void (*follow)(struct sosnap_store *store))
 {
 	if (!r) {
 		counts(c->store);
 		r = change_commit(c, ch);
 	}
+	if (!r && follow)
+		follow(c->store);
 	sosnap_reserve_count(c->store);
 	sosnap_space_kept(c->store);
+	if (follow)
+		sosnap_snap_let_go(c->store);
 	mutex_unlock(&c->store->meta_lock);
 	sosnap_change_exit(ch);
 	return r;
+}
+
+static int change_end(struct call *c, struct sosnap_change *ch, int r)
+{
+	return change_end_with(c, ch, r, NULL);
 }
 
 /* gold_add <name> <sectors> <sample crc> <sha256 or -> */
@@ -282,17 +293,7 @@ static int hold(struct call *c, const char *name, bool freeze, bool *merged)
 
 static int lineage_end(struct call *c, struct sosnap_change *ch, int r)
 {
-	if (!r) {
-		counts(c->store);
-		r = change_commit(c, ch);
-	}
-	if (!r)
-		sosnap_snap_follow(c->store);
-	sosnap_reserve_count(c->store);
-	sosnap_space_kept(c->store);
-	sosnap_snap_let_go(c->store);
-	mutex_unlock(&c->store->meta_lock);
-	sosnap_change_exit(ch);
+	r = change_end_with(c, ch, r, sosnap_snap_follow);
 	if (!r) {
 		WRITE_ONCE(c->store->freeing, true);
 		sosnap_checkpoint_queue(c->store);
@@ -503,14 +504,7 @@ static int set_quota(struct call *c)
 		r = hold(c, c->argv[0], false, &unused);
 	if (!r)
 		r = sosnap_change_set_quota(&ch, c->argv[0], blocks);
-	if (!r)
-		r = change_commit(c, &ch);
-	if (!r)
-		sosnap_quota_follow(store);
-	sosnap_snap_let_go(store);
-	mutex_unlock(&store->meta_lock);
-	sosnap_change_exit(&ch);
-	return r;
+	return change_end_with(c, &ch, r, sosnap_quota_follow);
 }
 
 /* set <name> reservation <blocks> */

@@ -25,6 +25,8 @@
  *     so many that those which free something never come to an end: each gives
  *     back more than it costs. Those that free nothing, of blocks that nobody owns,
  *     must leave half of that room, and may meet the end.
+ *     Those of what is not in memory, which may free something, leave what is kept for
+ *     other snapshots (reserve.h).
  *
  * W4: whenever the list is not empty and there is a timeout, the timer is due
  * at the earliest deadline in the list or before: who adds a write sees to it
