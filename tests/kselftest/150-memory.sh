@@ -137,7 +137,7 @@ snap_down b c d
 # this is measured again before it is called too much.
 must "$SOSNAP" create st/n{1..1000} --gold g
 linear=$(linears)
-for round in 1 2 3; do
+for ((i = 0; i < 3; i++)); do
 	sosnap=$(message list snapshot |
 		awk -v g="$gold" '$2 ~ /^n/ { print "st-" $2 ",,,rw,0 " $3 " sosnap /dev/mapper/st " $1 " " g }' |
 		cost_of)
