@@ -222,6 +222,26 @@ same "so they are kept" "$(keep $blocks)" "$(kept)"
 same "for itself alone" 0 "$(snap_line r2 | awk '{ print $16 }')"
 fill_x again 500
 ok "it can change all of them" "$BLK" each $dm/st-r 0 8 8 $blocks 4
+empty_x
+snap_up r2
+must message set r2 reservation 500
+must "$BLK" each $dm/st-r2 0 8 8 500 6
+snap_down r2
+fill_x rollback 500
+must "$BLK" discard $dm/st-x 0 2048
+must message checkpoint
+must dmsetup suspend st-r
+refused "one that others are rolled back to would need as many again" \
+	"not enough space to keep" message rollback r r2
+must dmsetup resume st-r
+same "it was not done" "$blocks 500" "$(owned r) $(owned r2)"
+ok "to no block of it" "$BLK" check $dm/st-r 0 8 4
+must message set r2 reservation 0
+must dmsetup suspend st-r
+ok "which it does not without a reservation" message rollback r r2
+must dmsetup resume st-r
+ok "so it is rolled back" "$BLK" check $dm/st-r $((499 * 8)) 8 6
+same "and lacks all" "$(keep $blocks)" "$(kept)"
 must message remove r2
 ok "the older ones go" wait_removed
 must dmsetup suspend st-r
