@@ -41,8 +41,11 @@ static int unlock_said(struct sosnap_meta *m, int r)
 	return r;
 }
 
-static void stray_add(struct sosnap_meta *m, u64 blk, u32 len)
+/* Made and dropped by the same checkpoint, or of a record that no tree will own. */
+static void stray_add(void *ctx, u64 blk, u32 len)
 {
+	struct sosnap_meta *m = ctx;
+
 	if (m->nr_strays == m->max_strays) {
 		u32 max = m->max_strays ? m->max_strays * 2 : 256;
 		struct sosnap_stray *more = kvmalloc_array(max, sizeof(*more), GFP_NOIO);
@@ -77,14 +80,10 @@ static int node_alloc(struct sosnap_txn *txn, u64 *blk)
 
 static int clear(struct sosnap_meta *m, u64 blk, u32 len)
 {
-	u64 born;
 	int r;
 
 	sosnap_meta_lock(m);
-	r = unlock_said(m, sosnap_space_clear(&m->space, blk, len, &born));
-	/* made and dropped by the same checkpoint: a node, so one block */
-	if (!r && born)
-		stray_add(m, blk, len);
+	r = unlock_said(m, sosnap_space_clear(&m->space, blk, len, stray_add, m));
 	/* a damaged bitmap costs the blocks of its region, not the store */
 	return r == -EUCLEAN ? 0 : r;
 }

@@ -136,12 +136,13 @@ int sosnap_space_beyond(struct sosnap_space *sp, u64 limit, u64 *used, u64 *befo
 int sosnap_space_alloc_before(struct sosnap_space *sp, u32 want, u64 *blk, u32 *len);
 int sosnap_space_shrink(struct sosnap_space *sp, u64 nr_blocks);
 
+typedef void (*sosnap_space_freed_fn)(void *ctx, u64 blk, u32 len);
 void sosnap_space_begin(struct sosnap_space *sp, u64 gen);
 int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len);
-int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born);
+int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, sosnap_space_freed_fn born,
+		       void *ctx);
 int sosnap_space_write(struct sosnap_space *sp);
 
-typedef void (*sosnap_space_freed_fn)(void *ctx, u64 blk, u32 len);
 int sosnap_space_release(struct sosnap_space *sp, sosnap_space_freed_fn fn, void *ctx);
 void sosnap_space_trim(struct sosnap_space *sp, u32 keep);
 

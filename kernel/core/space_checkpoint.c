@@ -143,20 +143,41 @@ int sosnap_space_set(struct sosnap_space *sp, u64 blk, u64 len)
 	return 0;
 }
 
-/* Whether the last complete checkpoint had the block in use. */
-static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set)
+/*
+ * Of n blocks from a bit on, those that the last complete checkpoint did not have in
+ * use, counted and told run by run.
+ */
+static int born_runs(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *nr,
+		     sosnap_space_freed_fn fn, void *ctx)
 {
 	struct sosnap_region *rg = &sp->region[region];
+	u64 first = (u64)region * SOSNAP_REGION_BLOCKS;
+	u32 end = bit + n, from;
 	struct sosnap_buf old;
+	const u8 *was;
 	int r;
 
-	*set = 0;
-	if (!rg->gen_slot)
+	*nr = 0;
+	if (!rg->gen_slot) {
+		*nr = n;
+		if (fn)
+			fn(ctx, first + bit, n);
 		return 0;
+	}
 	r = sosnap_space_bitmap(sp->io, region, rg->gen_slot, &old);
 	if (r)
 		return r;
-	*set = bits_count(((struct sosnap_disk_bitmap *)old.data)->bits, bit, n);
+	was = ((struct sosnap_disk_bitmap *)old.data)->bits;
+	while (bit < end) {
+		from = bit;
+		while (bit < end && !bits_any(was, bit, 1))
+			bit++;
+		*nr += bit - from;
+		if (bit > from && fn)
+			fn(ctx, first + from, bit - from);
+		while (bit < end && bits_any(was, bit, 1))
+			bit++;
+	}
 	sp->io->ops->put(sp->io, &old);
 	return 0;
 }
@@ -166,19 +187,20 @@ static int was_set(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *set
  * @sp:   the space
  * @blk:  first block
  * @len:  how many
- * @born: how many of them this checkpoint itself had set. These are allocated
- *        without an owner again: set them anew, or give them back once what was
- *        written there is flushed
+ * @born: told of each run of them that this checkpoint itself had set. These are
+ *        allocated without an owner again: give them back once what was written there
+ *        is flushed
+ * @ctx:  for @born
  *
  * Pinned blocks are not cleared. The others stay out of reach until sosnap_space_release().
  * Context: space lock held; may sleep.
  * Return: 0, -EIO, -ENOMEM, or -EUCLEAN when one of them has no owner.
  */
-int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
+int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, sosnap_space_freed_fn born,
+		       void *ctx)
 {
-	*born = 0;
 	while (len) {
-		u32 region, bit, set, n = piece(blk, len, &region, &bit);
+		u32 region, bit, nr, n = piece(blk, len, &region, &bit);
 		u8 *bits;
 		int r;
 
@@ -189,9 +211,7 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 		if (sp->region[region].pins && bits_any(sp->region[region].pins, bit, n))
 			return sosnap_fault_set(&sp->io->fault, SOSNAP_FAULT_BLOCK_SHARED,
 						bitmap_blk(region, 0), blk);
-		r = was_set(sp, region, bit, n, &set);
-		if (!r)
-			r = next_get(sp, region, &bits);
+		r = next_get(sp, region, &bits);
 		if (r)
 			return r;
 		if (bits_count(bits, bit, n) < n) {
@@ -200,10 +220,12 @@ int sosnap_space_clear(struct sosnap_space *sp, u64 blk, u64 len, u64 *born)
 			sosnap_space_lose(sp, region);
 			return r;
 		}
+		r = born_runs(sp, region, bit, n, &nr, born, ctx);
+		if (r)
+			return r;
 		bits_clear(bits, bit, n);
 		sp->region[region].disk_free += n;
-		sp->region[region].view->outstanding += n - set;
-		*born += n - set;
+		sp->region[region].view->outstanding += nr;
 		blk += n;
 		len -= n;
 	}

@@ -32,7 +32,7 @@ static bool usable(const struct sosnap_super *super, u64 blk, u32 len)
 static void one(struct sosnap_space *sp, struct fuzz_in *in)
 {
 	/* who asks has verified that they are blocks of the store */
-	u64 blk = fuzz_take(in, 2) % (sp->super->nr_blocks - 256), got, born;
+	u64 blk = fuzz_take(in, 2) % (sp->super->nr_blocks - 256), got;
 	u32 len = fuzz_take(in, 1) + 1, n;
 
 	switch (fuzz_take(in, 1) % 6) {
@@ -48,7 +48,7 @@ static void one(struct sosnap_space *sp, struct fuzz_in *in)
 		sosnap_space_set(sp, blk, len);
 		break;
 	case 3:
-		sosnap_space_clear(sp, blk, len, &born);
+		sosnap_space_clear(sp, blk, len, NULL, NULL);
 		break;
 	case 4:
 		sosnap_space_give_back(sp, blk, len);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "space_sane.h"
 #include "store_env.h"
 #include "change.h"
 #include "evacuate.h"
@@ -570,6 +571,8 @@ void se_checkpoint(struct se *se, u32 flags)
 	se->m.journal.tail = tail;
 	sosnap_meta_publish(&se->m);
 	assert_int_equal(sosnap_meta_release(&se->m, NULL, NULL), 0);
+	if (se->plant == SE_PLANT_NONE)
+		space_sane(&se->m.space);
 	if (se->early)
 		assert_int_equal(sosnap_space_take(&se->m.space, se->early, 1), 0);
 	se->early = 0;
