@@ -273,6 +273,26 @@ int sosnap_change_create(struct sosnap_change *c, struct sosnap_create *list, u3
 }
 
 /**
+ * sosnap_change_leaves() - the cache object that dies when a snapshot leaves it
+ * @c: the change
+ * @s: the snapshot
+ *
+ * In a catalogue that is damaged others may read through it; then it stays.
+ * Context: meta lock held.
+ * Return: NULL when there is none.
+ */
+struct sosnap_entry *sosnap_change_leaves(struct sosnap_change *c, const struct sosnap_entry *s)
+{
+	struct sosnap_entry *o = sosnap_catalog_get(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
+						    le32_to_cpu(s->item.snapshot.object));
+
+	if (!o || le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_FROZEN ||
+	    sosnap_catalog_top_shared(&c->m->catalog, o->id, s->id))
+		return NULL;
+	return o;
+}
+
+/**
  * sosnap_change_remove() - forget a snapshot; its cache object dies
  * @c:    the change
  * @name: its name; the caller has made sure that it is not in use
@@ -292,8 +312,7 @@ int sosnap_change_remove(struct sosnap_change *c, const char *name)
 	r = sosnap_change_room(c, 2);
 	if (r)
 		return r;
-	o = sosnap_catalog_get(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
-			       le32_to_cpu(e->item.snapshot.object));
+	o = sosnap_change_leaves(c, e);
 	if (o) {
 		item = o->item;
 		item.object.flags |= cpu_to_le32(SOSNAP_OBJECT_DYING);
@@ -347,22 +366,35 @@ int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on)
 
 /**
  * sosnap_change_resize_check() - whether a snapshot can have another size
- * @sectors:   what it has
- * @to:        what it shall have
+ * @c:         the catalogue
+ * @s:         the snapshot
+ * @to:        what it shall have, in sectors
  * @why:       room for the sentence that says why not
  * @why_bytes: its size
  *
  * The rest of a last block that is there in part would show what was cut off,
- * so only a new snapshot, or one that keeps its size, has such a block.
- * Context: any.
+ * so only a new snapshot, or one that keeps its size, has such a block. If it
+ * became larger, what the gold image has in that rest would show.
+ * Context: meta lock held.
  * Return: 0 or -EINVAL.
  */
-int sosnap_change_resize_check(u64 sectors, u64 to, char *why, size_t why_bytes)
+int sosnap_change_resize_check(const struct sosnap_catalog *c,
+			       const struct sosnap_disk_snapshot *s, u64 to, char *why,
+			       size_t why_bytes)
 {
+	struct sosnap_entry *g = sosnap_catalog_get(c, SOSNAP_CATALOG_GOLD, le32_to_cpu(s->gold));
+	u64 sectors = le64_to_cpu(s->sectors);
+	bool partial = sectors % SOSNAP_BLOCK_SECTORS &&
+		       (!g || le64_to_cpu(g->item.gold.sectors) > sectors);
+
 	if (!to || to > SOSNAP_MAX_BLK)
 		snprintf(why, why_bytes, "impossible size");
 	else if (to != sectors && to % SOSNAP_BLOCK_SECTORS)
 		snprintf(why, why_bytes, "size is no multiple of 4 KiB: round it up");
+	else if (to > sectors && partial)
+		snprintf(why, why_bytes,
+			 "its last block is there in part: make it smaller first, to %llu sectors",
+			 (unsigned long long)(sectors - sectors % SOSNAP_BLOCK_SECTORS));
 	else
 		return 0;
 	return -EINVAL;
@@ -385,7 +417,7 @@ int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to)
 
 	if (!e)
 		return sosnap_change_refuse(c, -ENOENT, "no such snapshot");
-	r = sosnap_change_resize_check(le64_to_cpu(e->item.snapshot.sectors), to, c->why,
+	r = sosnap_change_resize_check(&c->m->catalog, &e->item.snapshot, to, c->why,
 				       c->why_bytes);
 	if (!r)
 		r = sosnap_change_room(c, 1);

@@ -74,7 +74,9 @@ int sosnap_change_set_auto(struct sosnap_change *c, const char *name, bool on);
 int sosnap_change_set_flag(struct sosnap_change *c, const char *name, u32 flag, bool on);
 int sosnap_change_set_quota(struct sosnap_change *c, const char *name, u64 blocks);
 int sosnap_change_set_reservation(struct sosnap_change *c, const char *name, u64 blocks);
-int sosnap_change_resize_check(u64 sectors, u64 to, char *why, size_t why_bytes);
+int sosnap_change_resize_check(const struct sosnap_catalog *c,
+			       const struct sosnap_disk_snapshot *s, u64 to, char *why,
+			       size_t why_bytes);
 int sosnap_change_resize(struct sosnap_change *c, const char *name, u64 to);
 
 int sosnap_change_snapshot(struct sosnap_change *c, struct sosnap_pair *list, u32 nr, u64 now);

@@ -16,6 +16,7 @@
 
 int sosnap_change_put(struct sosnap_change *c, u32 type, u32 id, const union sosnap_item *item);
 void sosnap_change_del(struct sosnap_change *c, u32 type, u32 id);
+struct sosnap_entry *sosnap_change_leaves(struct sosnap_change *c, const struct sosnap_entry *s);
 int sosnap_change_new_name(struct sosnap_change *c, u32 type, const char *name);
 
 static inline struct sosnap_entry *sosnap_change_named(struct sosnap_change *c, u32 type,

@@ -291,7 +291,7 @@ int sosnap_change_refresh(struct sosnap_change *c, const char *name, u64 now)
 		r = sosnap_change_room(c, 3);
 	if (r)
 		return r;
-	old = top_of(c, s);
+	old = sosnap_change_leaves(c, s);
 	object = new_object(c, 0, s->item.snapshot.gold, now);
 	if (!object)
 		return -ENOMEM;
@@ -369,7 +369,7 @@ int sosnap_change_rollback(struct sosnap_change *c, const char *name, const char
 		add_flag(c, top_of(c, from), SOSNAP_OBJECT_FROZEN);
 		set_top(c, from, top, from);
 	}
-	old = top_of(c, s);
+	old = sosnap_change_leaves(c, s);
 	if (old)
 		add_flag(c, old, SOSNAP_OBJECT_DYING);
 	set_top(c, s, object, from);

@@ -145,6 +145,16 @@ static bool free_in_doubt(const struct sosnap_meta *m)
 	return m->space.free + m->super.data_blocks + m->super.node_blocks > m->space.total;
 }
 
+/* No number that something has is given away again, whatever the superblock says. */
+static void seen_id(struct sosnap_super *s, u32 type, u64 id)
+{
+	u64 *next = type == SOSNAP_CATALOG_GOLD ? &s->next_gold :
+		    type == SOSNAP_CATALOG_OBJECT ? &s->next_object : &s->next_snapshot;
+
+	if (*next <= id)
+		*next = id + 1;
+}
+
 /**
  * sosnap_meta_open() - load what is always in memory
  * @m:    to fill
@@ -196,6 +206,8 @@ int sosnap_meta_open(struct sosnap_meta *m, struct sosnap_io *io,
 	r = sosnap_catalog_load(&m->catalog, &m->live[SOSNAP_TREE_CATALOG - 1]);
 	if (r)
 		sosnap_meta_close(m);
+	for (i = 0; !r && i < (int)m->catalog.nr; i++)
+		seen_id(&m->super, m->catalog.entry[i]->type, m->catalog.entry[i]->id);
 	return r;
 }
 
@@ -213,12 +225,6 @@ void sosnap_meta_close(struct sosnap_meta *m)
 	m->have_space = false;
 }
 
-static void seen_id(u64 *next, u64 id)
-{
-	if (*next <= id)
-		*next = id + 1;
-}
-
 static int apply_put(struct sosnap_meta *m, u32 type, u64 id, const void *value)
 {
 	union sosnap_item item;
@@ -234,12 +240,7 @@ static int apply_put(struct sosnap_meta *m, u32 type, u64 id, const void *value)
 		if (e)
 			item.object.parent = e->item.object.parent;
 	}
-	if (type == SOSNAP_CATALOG_GOLD)
-		seen_id(&m->super.next_gold, id);
-	else if (type == SOSNAP_CATALOG_OBJECT)
-		seen_id(&m->super.next_object, id);
-	else
-		seen_id(&m->super.next_snapshot, id);
+	seen_id(&m->super, type, id);
 	return sosnap_catalog_put(&m->catalog, type, id, &item);
 }
 

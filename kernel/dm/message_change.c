@@ -385,8 +385,8 @@ static int rename_snapshot(struct call *c)
 	return change_end(c, &ch, sosnap_change_rename(&ch, c->argv[0], c->argv[1]));
 }
 
-/* The size in the catalogue, and whose it is. */
-static int size_of(struct call *c, u64 *sectors, u32 *id)
+/* The size in the catalogue, and whose it is, if it can have another one. */
+static int size_of(struct call *c, u64 to, u64 *sectors, u32 *id)
 {
 	struct sosnap_entry *e;
 	int r = 0;
@@ -400,6 +400,8 @@ static int size_of(struct call *c, u64 *sectors, u32 *id)
 	} else {
 		*sectors = le64_to_cpu(e->item.snapshot.sectors);
 		*id = e->id;
+		r = sosnap_change_resize_check(&c->store->meta.catalog, &e->item.snapshot, to,
+					       c->why, sizeof(c->why));
 	}
 	mutex_unlock(&c->store->meta_lock);
 	return r;
@@ -413,13 +415,13 @@ static int resize_locked(struct call *c, u64 sectors)
 	u32 id;
 	int r;
 
-	r = size_of(c, &now, &id);
-	if (r)
-		return r;
 	/* what is wrong with the size is said before anything is done */
-	r = sosnap_change_resize_check(now, sectors, c->why, sizeof(c->why));
+	r = size_of(c, sectors, &now, &id);
 	if (r)
 		return r;
+	if (sectors > now && !sosnap_resize_out_of_reach(store, id, now))
+		return refuse(c, -EBUSY,
+			      "its device is larger than that still: load and resume a table of its size first");
 	if (sectors > now)
 		r = sosnap_resize_zero(store, id, now, sectors);
 	if (!r && sectors != now) {

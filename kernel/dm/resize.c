@@ -60,8 +60,14 @@ int sosnap_resize_zero(struct sosnap_store *store, u32 id, u64 from, u64 to)
 	return r ? r : sosnap_checkpoint_all(store, false);
 }
 
-/* No table of the snapshot reaches beyond this size. */
-static bool out_of_reach(struct sosnap_store *store, u32 id, u64 sectors)
+/**
+ * sosnap_resize_out_of_reach() - no table of a snapshot reaches beyond a size
+ * @store:   the store
+ * @id:      the snapshot
+ * @sectors: the size
+ * Context: resize_lock held, with which it stays so; may sleep.
+ */
+bool sosnap_resize_out_of_reach(struct sosnap_store *store, u32 id, u64 sectors)
 {
 	struct sosnap_snap *snap;
 	bool out = true;
@@ -93,7 +99,7 @@ int sosnap_resize_cut(struct sosnap_store *store, u32 id, u64 sectors)
 	u32 object;
 	int r = 0;
 
-	while (!r && out_of_reach(store, id, sectors)) {
+	while (!r && sosnap_resize_out_of_reach(store, id, sectors)) {
 		mutex_lock(&store->meta_lock);
 		object = top_of(store, id);
 		mutex_unlock(&store->meta_lock);

@@ -5,6 +5,8 @@
  * Z1  What a snapshot gains reads as zeros: the record that says so is in the
  *     trees before the catalogue has the new size. So what was cut off, at any
  *     time, and whatever its ancestors or the gold image have there, never shows.
+ *     No map knows of that record; so it is refused while a table that reaches
+ *     beyond the old size is in force, whose map has blocks there that it frees.
  * Z2  A table has the size that the catalogue had when it was loaded. It goes on
  *     working when the catalogue's changes; a new one needs the new size.
  * Z3  snap->sectors and the depth of snap->map change in the resume of a table
@@ -22,6 +24,7 @@
 
 #include "types.h"
 
+bool sosnap_resize_out_of_reach(struct sosnap_store *store, u32 id, u64 sectors);
 int sosnap_resize_zero(struct sosnap_store *store, u32 id, u64 from, u64 to);
 int sosnap_resize_cut(struct sosnap_store *store, u32 id, u64 sectors);
 int sosnap_resize_apply(struct sosnap_snap *snap, u64 sectors);

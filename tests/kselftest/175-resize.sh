@@ -69,6 +69,9 @@ before=$(blocks)
 must message resize a 32800
 same "a smaller size frees nothing that a table reaches" "$before" "$(blocks)"
 ok "which is still read" "$BLK" check $dev 98296 8 4
+refused "nor does a larger one than that" "its device is larger than that still" \
+	message resize a 98304
+ok "it can be written" "$BLK" write $dev 98296 8 4
 resize_to 32800
 same "its table frees it" $((1024 + 4)) "$(blocks)"
 ok "what is left is there" "$BLK" check $dev 32768 32 2

@@ -311,6 +311,81 @@ static void sizes(void **state)
 	assert_int_equal(change(&e, set_flag, "b", SOSNAP_SNAPSHOT_DISPOSABLE, true), -ENOENT);
 	assert_int_equal(change(&e, resize, "a", 8), 0);
 	assert_int_equal(le64_to_cpu(snapshot(&e, "a")->item.snapshot.sectors), 8);
+	/* the gold image is longer: it would show behind the old end */
+	assert_int_equal(change(&e, gold_add, "h", 16, 7, NULL, 1), 0);
+	assert_int_equal(create(&e, "p", "h", 12), 0);
+	assert_int_equal(change(&e, resize, "p", 24), -EINVAL);
+	assert_non_null(strstr(e.why, "to 8 sectors"));
+	assert_int_equal(change(&e, resize, "p", 8), 0);
+	assert_int_equal(change(&e, resize, "p", 24), 0);
+	env_exit(&e);
+}
+
+static bool dies(struct env *e, u32 object)
+{
+	struct sosnap_entry *o = sosnap_catalog_get(&e->m.catalog, SOSNAP_CATALOG_OBJECT, object);
+
+	return !o || le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_DYING;
+}
+
+/* A snapshot whose top is another's, or below it: what it names is not freed. */
+static void wrong_tops(void **state)
+{
+	struct sosnap_pair of_a = { .origin = "a", .name = "c" };
+	u32 way, top, frozen, wrong;
+	struct sosnap_entry *s;
+	union sosnap_item item;
+	struct env e;
+
+	for (way = 0; way < 6; way++) {
+		env_init(&e);
+		assert_int_equal(change(&e, gold_add, "g", 8, 7, NULL, 1), 0);
+		assert_int_equal(create(&e, "a", "g", 8), 0);
+		assert_int_equal(create(&e, "b", "g", 8), 0);
+		assert_int_equal(create(&e, "d", "g", 8), 0);
+		frozen = le32_to_cpu(snapshot(&e, "a")->item.snapshot.object);
+		assert_int_equal(change(&e, snapshot, &of_a, 1, 1), 0);
+		top = le32_to_cpu(snapshot(&e, "a")->item.snapshot.object);
+		assert_int_not_equal(top, frozen);
+		wrong = way & 1 ? top : frozen;
+		s = snapshot(&e, "b");
+		item = s->item;
+		item.snapshot.object = cpu_to_le32(wrong);
+		assert_int_equal(sosnap_catalog_put(&e.m.catalog, SOSNAP_CATALOG_SNAPSHOT, s->id,
+						    &item), 0);
+		if (way < 2)
+			assert_int_equal(change(&e, remove, "b"), 0);
+		else if (way < 4)
+			assert_int_equal(change(&e, refresh, "b", 1), 0);
+		else
+			assert_int_equal(change(&e, rollback, "b", "d", false, 1), 0);
+		assert_false(dies(&e, wrong));
+		/* that of a snapshot alone does */
+		assert_int_equal(change(&e, remove, "c"), 0);
+		wrong = le32_to_cpu(snapshot(&e, "d")->item.snapshot.object);
+		assert_int_equal(change(&e, remove, "d"), 0);
+		assert_true(dies(&e, wrong));
+		env_exit(&e);
+	}
+}
+
+/* A superblock that would give numbers away again. */
+static void low_numbers(void **state)
+{
+	struct env e;
+
+	env_init(&e);
+	assert_int_equal(change(&e, gold_add, "g", 8, 7, NULL, 1), 0);
+	assert_int_equal(create(&e, "a", "g", 8), 0);
+	e.m.super.next_gold = e.m.super.next_object = e.m.super.next_snapshot = 1;
+	checkpoint(&e);
+	env_close(&e);
+	env_open(&e);
+	assert_true(e.m.super.next_gold > 1);
+	assert_int_equal(create(&e, "b", "g", 8), 0);
+	assert_int_not_equal(snapshot(&e, "a")->id, snapshot(&e, "b")->id);
+	assert_int_not_equal(snapshot(&e, "a")->item.snapshot.object,
+			     snapshot(&e, "b")->item.snapshot.object);
 	env_exit(&e);
 }
 
@@ -386,6 +461,8 @@ int main(void)
 		cmocka_unit_test(hostile_records),
 		cmocka_unit_test(replay_of_a_block_twice),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(wrong_tops),
+		cmocka_unit_test(low_numbers),
 		cmocka_unit_test(lossy_marks),
 		cmocka_unit_test(names),
 	};
