@@ -2,10 +2,12 @@
 #include "block_io.h"
 
 /*
- * Buffers that a walk pins at once, a tree descent and a bitmap, are promised
- * by the client's reserve, so metadata makes progress without free memory.
+ * What is pinned at once is promised by the client's reserve, so metadata makes
+ * progress without free memory: by a checkpoint a tree descent and bitmaps, by each
+ * worker that loads a window a node, and it may wait for the space lock with that,
+ * whose holder needs another buffer.
  */
-#define RESERVED_BUFFERS	32
+#define RESERVED_BUFFERS	(SOSNAP_IO_WORKERS + 32)
 
 static struct sosnap_store *store_of(struct sosnap_io *io)
 {

@@ -165,7 +165,8 @@ static int store_open(struct sosnap_store *store, struct dm_target *ti)
 	int r;
 
 	store->pages = mempool_create_page_pool(16, 0);
-	store->io_wq = alloc_workqueue("sosnap_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
+	store->io_wq = alloc_workqueue("sosnap_io", WQ_MEM_RECLAIM | WQ_UNBOUND,
+				       SOSNAP_IO_WORKERS);
 	store->commit_wq = alloc_workqueue("sosnap_commit", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	store->meta_wq = alloc_workqueue("sosnap_meta", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!store->pages || !store->io_wq || !store->commit_wq || !store->meta_wq ||
