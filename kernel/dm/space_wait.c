@@ -655,6 +655,16 @@ void sosnap_space_unpark(struct sosnap_snap *snap)
 	resubmit(&list);
 }
 
+/*
+ * Whether its time is up. Not while a checkpoint is due, or under way, that finds what
+ * is kept for its snapshot (V4 in reserve.h); that drives it again.
+ */
+static bool is_over(struct sosnap_store *store, struct bio *bio, unsigned long now)
+{
+	return !time_before(now, deadline(store, bio)) &&
+	       !(would_free(store) && sosnap_reserve_any(sosnap_bio(bio)->snap));
+}
+
 /* End those that have waited for long enough; come back for the others. */
 static void timed_out(struct work_struct *work)
 {
@@ -672,12 +682,12 @@ static void timed_out(struct work_struct *work)
 	while ((bio = bio_list_pop(&all))) {
 		bool waits = READ_ONCE(store->opt.no_space_timeout);
 
-		if (waits && !time_before(now, deadline(store, bio))) {
+		if (waits && is_over(store, bio, now)) {
 			bio_list_add(&over, bio);
 			continue;
 		}
 		bio_list_add(&store->parked, bio);
-		if (waits)
+		if (waits && time_before(now, deadline(store, bio)))
 			__look_at(store, deadline(store, bio));
 	}
 	spin_unlock_irq(&store->parked_lock);

@@ -13,7 +13,8 @@
  * W4  A parked write is driven again whenever there may be space. It ends with
  *     no-space when the timeout has passed since it was first parked, however
  *     often it was driven again meanwhile: not before, and, unless the timeout
- *     is 0, not much later.
+ *     is 0, not much later; but one of a snapshot that lacks blocks kept for it
+ *     waits for the checkpoint that finds them.
  * W5  No waking is lost: a write that is parked while something could be freed
  *     is driven again by a checkpoint that begins after it was parked, or ends
  *     after that.
@@ -31,7 +32,8 @@
  * W4: whenever the list is not empty and there is a timeout, the timer is due
  * at the earliest deadline in the list or before: who adds a write sees to it
  * (__look_at), and the timer, which always finds no_space_set, clears it and
- * goes through all of the list, does so for what it leaves. Nobody else stops
+ * goes through all of the list, does so for what it leaves, but for what a checkpoint
+ * will drive again. Nobody else stops
  * it; an early look does no harm. A write that is in the workers' hands when its
  * time is up is ended when it comes back to the list.
  *

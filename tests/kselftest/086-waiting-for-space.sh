@@ -10,14 +10,6 @@
 . "$(dirname "$0")/lib.sh"
 needs
 
-# A table of the store with these options instead, under I/O.
-policy()
-{
-	must dmsetup load st --table "0 $(sectors_of "$low") sosnap-store $low $# $*"
-	must dmsetup suspend st
-	must dmsetup resume st
-}
-
 # park COMMAND...: has to wait
 park()
 {

@@ -264,6 +264,22 @@ sleep 1
 ok "who finds nothing waits" kill -0 "$waiter"
 must message set r reservation 100
 ok "until less is kept" wait "$waiter"
+policy error_if_no_space
+empty_x
+must "$BLK" each $dm/st-r 0 8 8 100 1
+fill_x slow 500
+policy queue_if_no_space no_space_timeout 1
+ok "where it writes there are zeros" "$BLK" check $dm/st-r 8000 400 zero	# and loaded
+must "$BLK" discard $dm/st-r 0 400
+must dmsetup suspend --noflush --nolockfs low
+"$BLK" each $dm/st-r 8000 8 8 50 1 > "$tmp/waiter" 2>&1 &
+waiter=$!
+sleep 4
+ok "what is kept is waited for, however long a checkpoint takes" kill -0 "$waiter"
+must dmsetup resume low
+ok "and found" wait "$waiter"
+cat "$tmp/waiter"
+empty_x
 snap_down r
 must message remove r
 same "none is, once it is removed" 0 "$(kept)"

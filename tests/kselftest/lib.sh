@@ -261,6 +261,14 @@ store_up()
 	must dmsetup create st --table "0 $(sectors_of "$low") sosnap-store $low$args"
 }
 
+# policy OPTION...: of a store that is in use
+policy()
+{
+	must dmsetup load st --table "0 $(sectors_of "$low") sosnap-store $low $# $*"
+	must dmsetup suspend st
+	must dmsetup resume st
+}
+
 message()
 {
 	dmsetup message st 0 "$@"
