@@ -64,9 +64,15 @@ for round in 1 2 3; do
 	mlog=$(new_loop 256K)
 	mlog2=$(new_loop 256K)
 	image=$(scratch $((round % 2)) 48M)
+	: > "$tmp/run.out"
 	"$MODEL" run "$dm/st-m$round" --model "$tmp/m$round" --gold-sectors "$gold_sectors" \
 		--seed "$round" --threads 8 --seconds 60 --log "$mlog" > "$tmp/run.out" 2>&1 &
 	pid=$!
+	# it has a log, which is what the crash is judged by
+	for ((i = 0; i < 300; i++)); do
+		! grep -q seed= "$tmp/run.out" || break
+		sleep 0.1
+	done
 	sleep $((1 + round))
 	ok "round $round: the run goes on" kill -0 "$pid"
 	crash_image "$image" "$mlog" "$mlog2"

@@ -30,8 +30,7 @@ for i in 1 2 3 4 5 6; do
 done
 ok "the reader has seen nothing else" kill -0 "$reader"
 cat "$tmp/reader"
-kill "$reader"
-wait "$reader" 2> /dev/null
+stop "$reader"
 ok "all blocks of the removed ones come back" wait_removed
 same "what is left is a's" "$(snap_field a 4)" "$(store_field 6)"
 finish

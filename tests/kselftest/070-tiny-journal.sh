@@ -24,6 +24,11 @@ done
 "$BLK" each $dm/st-b 0 8 16 1000 2 &
 pids+=($!)
 sleep 1
+# the first of them is durable once its writer has written the next
+for ((i = 0; i < 300; i++)); do
+	! "$BLK" check $dm/st-a 32 8 1 2> /dev/null || break
+	sleep 0.1
+done
 image=$(scratch 1 64M)
 crash_image "$image"
 rc=0

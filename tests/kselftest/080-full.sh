@@ -19,11 +19,20 @@ snap_down old
 snap_new a
 snap_up a
 
+# fill NAME BLOCKS TAG: from the first block on, until not even a checkpoint makes room,
+# which may come by itself at any moment; prints how many have found some
 fill()
 {
-	"$BLK" each "$dm/st-a" 0 8 8 "$((gold_sectors / 8))" 1 until-full
+	local at=0 more=1
+
+	while [ "$more" != 0 ]; do
+		must message checkpoint
+		more=$("$BLK" each "$dm/st-$1" $((at * 8)) 8 8 $(($2 - at)) "$3" until-full) || return 1
+		at=$((at + more))
+	done
+	echo $at
 }
-written=$(fill) || die "filling failed: $written"
+written=$(fill a $((gold_sectors / 8)) 1) || die "filling failed: $written"
 at_least "most of the store can be filled" 3000 "$written"
 same "then first writes fail with no-space" ENOSPC "$("$BLK" errno write $dm/st-a 65000 8)"
 same "in part, too" ENOSPC "$("$BLK" errno write $dm/st-a 64001 1)"
@@ -35,14 +44,14 @@ ok "of one sector, too" "$BLK" write $dm/st-a 1603 1 2
 ok "flushes, too" "$BLK" flush $dm/st-a
 ok "and commits" message commit
 ok "and checkpoints" message checkpoint
-# where all records are merged already there is not a block for the catalogue
+# all records are merged already: there is not a block for the catalogue
 must "$BLK" discard $dm/st-a $(((written - 8) * 8)) 64
 must message checkpoint
 ok "snapshots can be made" snap_new b
 snap_up b
 ok "and read" "$BLK" check $dm/st-b 0 "$gold_sectors" gold
-# merged records need less of the reserve: that is data's now
-written_b=$("$BLK" each $dm/st-b 0 8 8 2000 3 until-full)
+# what the catalogue did not need is data's
+written_b=$(fill b 2000 3) || die "filling failed: $written_b"
 at_most "but hardly written" 1200 "$written_b"
 same "and then not at all" ENOSPC "$("$BLK" errno write $dm/st-b 63000 8)"
 at_least "the reserve is kept" 1 "$(stat_of free_blocks)"
@@ -102,13 +111,8 @@ ok "and the store goes on" "$BLK" check $dm/st-a 0 800 zero
 store_down
 store_up error_if_no_space
 snap_up a
-at=0 more=1
-for ((i = 0; i < 20 && more > 0; i++)); do
-	must message checkpoint
-	more=$("$BLK" each $dm/st-a $((at * 8)) 8 8 $((8000 - at)) 6 until-full)
-	at=$((at + more))
-done
-same "the store is full to the last block" 0 "$more"
+at=$(fill a 8000 6) || die "filling failed: $at"
+same "the store is full to the last block" 0 "$(left)"
 store_down
 store_up queue_if_no_space no_space_timeout 6
 snap_up a b
@@ -117,11 +121,14 @@ ok "a write waits for a checkpoint that makes room" "$BLK" write $dm/st-a $((at 
 sleep 3
 "$BLK" each $dm/st-a $((at * 8 + 8)) 8 8 $((8000 - at)) 6 until-full > "$tmp/waiter" 2>&1 &
 waiter=$!
+# from the last look that has not found it waiting
+start=$SECONDS
 for ((i = 0; i < 300; i++)); do
+	now=$SECONDS
 	[ "$(store_field 1)" != full ] || break
+	start=$now
 	sleep 0.1
 done
-start=$SECONDS
 same "a later one finds the store full" full "$(store_field 1)"
 for ((i = 0; i < 40; i++)); do
 	kill -0 "$waiter" 2> /dev/null || break

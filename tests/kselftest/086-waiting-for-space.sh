@@ -10,11 +10,12 @@
 . "$(dirname "$0")/lib.sh"
 needs
 
-# park COMMAND...: has to wait
+# park COMMAND...: its request, to the device that is its third word, has to wait
 park()
 {
 	"$@" > "$tmp/parked" 2>&1 &
 	parked=$!
+	under_way "${3##*/st-}" 1
 	sleep 0.4
 	kill -0 "$parked" 2> /dev/null || verdict 1 "it waits: ${*:2}"
 }
@@ -145,11 +146,11 @@ at=$((at + 16))
 # --- ends without space -----------------------------------------------------------
 
 leave 0
-policy queue_if_no_space no_space_timeout 2
+policy queue_if_no_space no_space_timeout 3
 start=${EPOCHREALTIME/./}
 park "$BLK" write $dm/st-a $((at * 8)) 8 3
 ok "a write whose time is up ends with no-space" no_space 20
-at_least "not before" 2000000 $((${EPOCHREALTIME/./} - start))
+at_least "not before" 3000000 $((${EPOCHREALTIME/./} - start))
 policy queue_if_no_space no_space_timeout 0
 park "$BLK" write $dm/st-a $((at * 8)) 8 3
 policy error_if_no_space

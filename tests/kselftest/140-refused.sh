@@ -144,10 +144,14 @@ ok "a store whose metadata was not concerned goes on" "$BLK" check $dm/st-a 800 
 same "a failed first write has changed nothing" OK \
 	"$("$BLK" check $dm/st-a 1600 8 gold && echo OK)"
 mark_log
-must "$BLK" write $dm/st-a 2400 8 2
+# its journal, before there is anything that a timer would have committed meanwhile
+journal=$((257 * 8)) behind=$((journal + $(store_field 10) * 8))
 must dmsetup suspend low
-must dmsetup load low --table "0 $size error"
+must dmsetup load low <<< "0 $journal linear $disk 0
+$journal $((behind - journal)) error
+$behind $((size - behind)) linear $disk $behind"
 must dmsetup resume low
+must "$BLK" write $dm/st-a 2400 8 2
 same "a flush that cannot be written down fails" EIO "$("$BLK" errno flush $dm/st-a 0 0)"
 same "and the store takes no more writes" failed "$(store_field 1)"
 ok "the kernel log says why" log_has "journal write failed"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 400
+# timeout: 600
 #
 # What the maps cost in memory: what is used, within a bound, and given back when
 # the host needs it.
@@ -81,9 +81,12 @@ at_most "after 2 GiB of reads and 25 MiB of scattered writes it is at most 1 MiB
 	"$(snap_field a 6)"
 same "the store says the same" "$(snap_field a 6)" "$(store_field 15)"
 
-# what has records stays, what is clean goes
+# What has records stays, what is clean goes. Each record has a window of its own, of a
+# hundred bytes; a timer may have had some of them merged, so one look tells both.
 must message drop_maps
-at_least "what no checkpoint has merged stays" 600 "$(snap_field a 6)"
+read -r records kib <<< "$(dmsetup status st | awk '{ print $14, $18 }')"
+echo "# with $records records, after drop_maps: $kib KiB"
+at_least "what no checkpoint has merged stays" $((records * 96 / 1024)) "$kib"
 must message checkpoint
 ok "the host's shrinker gets it back" drop_host_memory 16
 echo "# after the shrinker: $(store_field 15) KiB"
@@ -137,7 +140,7 @@ snap_down b c d
 # this is measured again before it is called too much.
 must "$SOSNAP" create st/n{1..1000} --gold g
 linear=$(linears)
-for ((i = 0; i < 3; i++)); do
+for ((i = 0; i < 5; i++)); do
 	sosnap=$(message list snapshot |
 		awk -v g="$gold" '$2 ~ /^n/ { print "st-" $2 ",,,rw,0 " $3 " sosnap /dev/mapper/st " $1 " " g }' |
 		cost_of)

@@ -188,8 +188,7 @@ for round in 1 2 3; do
 	crash_image "$image"
 	old=$disk
 	# shellcheck disable=SC2046 # numbers
-	kill $(jobs -p) 2> /dev/null
-	wait
+	stop $(jobs -p)
 	crash_to "$image"
 	image=$old
 	store_up error_if_no_space

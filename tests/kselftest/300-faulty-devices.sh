@@ -69,6 +69,7 @@ same "the store has not suffered" rw "$(store_field 1)"
 
 # --- the data of the store ---------------------------------------------------------
 
+renew a b
 must "$BLK" write $dm/st-a 12032 8 5	# its window has a place now
 must "$BLK" write $dm/st-a 1601 1 5
 idle
@@ -94,6 +95,9 @@ idle
 at_most "no space has leaked" 128 $((free - $(stat_of free_blocks)))
 
 # a read of its own: where the block lies is not known, so all of the store fails
+renew a b
+must "$BLK" check $dm/st-a 800 8 1	# their windows are in memory
+must "$BLK" check $dm/st-b 0 8 2
 fail_all
 same "a read of an own block" EIO "$("$BLK" errno read $dm/st-a 800 8)"
 same "of another one" EIO "$("$BLK" errno read $dm/st-b 0 8)"
@@ -172,6 +176,8 @@ store_up
 snap_up a b
 before=$(events)
 fresh_spot
+# the journal first: a timer would have the write committed meanwhile
+fail_blocks 257 256
 must "$BLK" write $dm/st-a $spot 512 7
 fail_writes
 same "a flush that cannot be written" EIO "$("$BLK" errno flush $dm/st-a 0 0)"

@@ -85,7 +85,7 @@ checkpoint_fails()
 	cannot_activate "$text" "$reason"
 }
 
-snap_down b c
+renew a
 text="superblock one cannot be written"
 checkpoint_fails "$text" "superblock cannot be written" fail_blocks 0 1
 ok "$text: the kernel log names device and block" log_has "write of block 0 of"

@@ -317,7 +317,7 @@ dm_remove()
 {
 	local i
 
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 200; i++)); do
 		dmsetup remove "$1" 2> "$tmp/remove.err" && return 0
 		sleep 0.1
 	done
@@ -344,6 +344,16 @@ store_down()
 	if dmsetup info st > /dev/null 2>&1; then
 		dm_remove st || die "st cannot be removed"
 	fi
+}
+
+# renew NAME...: activates the store and these snapshots anew. No timer runs then that
+# would have something merged while the device of the store is made to fail, and so
+# have the store fail as well.
+renew()
+{
+	store_down
+	store_up
+	snap_up "$@"
 }
 
 store_check()
@@ -401,6 +411,34 @@ wait_removed()
 		sleep 0.05
 	done
 	return 1
+}
+
+# under_way NAME COUNT: waits until at least so many requests to a snapshot are
+under_way()
+{
+	local dev i reads=0 writes=0
+
+	dev=$(dmsetup info -c --noheadings -o major,minor "st-$1") || return 1
+	for ((i = 0; i < 600; i++)); do
+		read -r reads writes < "/sys/dev/block/$dev/inflight"
+		[ $((reads + writes)) -lt "$2" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# stop PID...: ends jobs in the background, with what each is running at this moment:
+# that would go on by itself and keep its device open
+stop()
+{
+	local pid
+
+	for pid; do
+		kill -STOP "$pid"	# it begins nothing more
+		pkill -KILL -P "$pid"
+		kill -KILL "$pid"
+	done 2> /dev/null
+	wait "$@" 2> /dev/null
 }
 
 # Operations of a device since it was there:
@@ -482,27 +520,34 @@ leave()
 		now=$(left)
 		[ "$now" != "$1" ] || return 0
 		if [ "$now" -gt "$1" ]; then
-			"$BLK" each $dm/st-f $((f_end * 8)) 8 8 $((now - $1)) 1 &
-			# where the policy is to wait, the last ones may, for their own records
+			"$BLK" each $dm/st-f $((f_end * 8)) 8 8 $((now - $1)) 1 until-full > "$tmp/taken" &
+			# by policy, the last ones wait until their own records are merged, or fail
 			while sleep 0.1; kill -0 $! 2> /dev/null; do
 				must message checkpoint
 			done
 			wait $! || die "f cannot be written"
+			f_end=$((f_end + $(< "$tmp/taken")))
 		else
 			must "$BLK" discard $dm/st-f $(((f_end - $1 + now) * 8)) $((($1 - now) * 8))
+			f_end=$((f_end + now - $1))
 		fi
-		f_end=$((f_end + now - $1))
 		must message checkpoint
 	done
 	die "$1 blocks cannot be left: $(left)"
 }
 
-# All blocks are free, or somebody's.
+# All blocks are free, or somebody's. What is lost stays so; what a checkpoint in the
+# background has in hand does not.
 adds_up()
 {
-	must message checkpoint
-	[ "$(($(stat_of free_blocks) + $(store_field 4)))" = "$(store_field 5)" ] && return 0
-	echo "$(stat_of free_blocks) free, $(store_field 4) used of $(store_field 5)"
+	local i free used all
+
+	for ((i = 0; i < 3; i++)); do
+		must message checkpoint
+		free=$(stat_of free_blocks) used=$(store_field 4) all=$(store_field 5)
+		[ $((free + used)) != "$all" ] || return 0
+	done
+	echo "$free free, $used used of $all"
 	return 1
 }
 
