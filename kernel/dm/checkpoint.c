@@ -342,8 +342,11 @@ static void merge_timer(struct work_struct *work)
 {
 	struct sosnap_store *store = container_of(to_delayed_work(work), struct sosnap_store,
 						  merge_timer);
+	u64 merged = READ_ONCE(store->log.merged);	/* first: end is never behind it */
 
-	sosnap_checkpoint_queue(store);
+	/* another one may have merged what it was set for; the next record sets it anew */
+	if (smp_load_acquire(&store->log.end) != merged)
+		sosnap_checkpoint_queue(store);
 }
 
 /**
