@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 300
+# timeout: 900
 #
 # Allocations that fail, one after the other, in every call that comes from
 # outside: loading the module, activating store and snapshot, messages, suspending,
@@ -33,12 +33,14 @@ echo N > $debugfs/fail_page_alloc/ignore-gfp-highmem
 echo 0 > $debugfs/fail_page_alloc/min-order
 trap 'fault_set probability 0; cleanup' EXIT
 
-# each [-a] TEXT UNDO CALL...: every allocation of the call fails once
+# each [-a] [-l N] TEXT UNDO CALL...: every allocation of the call, or of the last N,
+# fails once
 each()
 {
 	local text faults always=()
 
 	[ "$1" != -a ] || { always=(-a); shift; }
+	[ "$1" != -l ] || { always+=(-l "$2"); shift 2; }
 	text=$1
 	shift
 	ok "$text" "$NOMEM" "${always[@]}" "$@"
@@ -78,7 +80,8 @@ no_leaks()
 module=${SOSNAP_MODULE:-$SOSNAP_TOP/build/$(uname -r)/dm-sosnap.ko}
 if [ -r "$module" ]; then
 	must rmmod dm_sosnap
-	each "loading the module" "rmmod dm_sosnap" module "$module"
+	# before those of the module's own there are hundreds for its sections and events
+	each -l 160 "loading the module" "rmmod dm_sosnap" module "$module"
 	must insmod "$module"
 	no_leaks "module"
 fi

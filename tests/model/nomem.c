@@ -2,18 +2,19 @@
 /*
  * nomem - one system call, over and over, each time with another allocation failing.
  *
- *	nomem [-a] UNDO module FILE		load a module
- *	nomem [-a] UNDO table NAME SECTORS TARGET ARGS	load a table into a dm device
- *	nomem [-a] UNDO message NAME MESSAGE	send a message to a dm device
- *	nomem [-a] UNDO suspend|resume NAME
- *	nomem [-a] UNDO read|write|dsync|discard DEV SECTOR COUNT STEP
+ *	nomem [-a] [-l N] UNDO module FILE	load a module
+ *	nomem [-a] [-l N] UNDO table NAME SECTORS TARGET ARGS	load a table into a dm device
+ *	nomem [-a] [-l N] UNDO message NAME MESSAGE	send a message to a dm device
+ *	nomem [-a] [-l N] UNDO suspend|resume NAME
+ *	nomem [-a] [-l N] UNDO read|write|dsync|discard DEV SECTOR COUNT STEP
  *						the next time STEP further on
  *
  * The kernel's /proc/thread-self/fail-nth makes the first allocation of the call
  * fail, then the second, and so on, until a run gets by without one. That run
  * has to succeed; the others may do either. UNDO is a shell command that is run
  * after each call that has succeeded; with -a after each: what a call that fails has
- * done half-way would spare the next one the allocations that come first.
+ * done half-way would spare the next one the allocations that come first. With -l only
+ * the last N allocations of the call are tried: those before are somebody else's.
  *
  * Prints "<faults> <calls that succeeded all the same> <errors>". Exit status: 0,
  * 1 with the reason on stderr, 4 when the kernel has no fault injection.
@@ -166,6 +167,38 @@ static int with_fault(struct job *j, int nth, unsigned int n, bool *hit)
 	return error;
 }
 
+static void undo(const char *command, unsigned int n)
+{
+	if (system(command))
+		fail("fault %u: %s has failed", n, command);
+}
+
+static bool hits(struct job *j, int nth, const char *command, unsigned int n)
+{
+	bool hit;
+
+	if (!with_fault(j, nth, n, &hit))
+		undo(command, n);
+	return hit;
+}
+
+/* Where the last so many allocations of a call begin. */
+static unsigned int first_of_last(struct job *j, int nth, const char *command, unsigned int last)
+{
+	unsigned int most = 1, least, n;
+
+	while (most < MOST && hits(j, nth, command, most))
+		most *= 2;
+	for (least = most / 2; most - least > 1; ) {
+		n = least + (most - least) / 2;
+		if (hits(j, nth, command, n))
+			least = n;
+		else
+			most = n;
+	}
+	return least > last ? least - last + 1 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -177,13 +210,18 @@ int main(int argc, char **argv)
 		{ "discard", 5 },
 	};
 	bool always = argc > 1 && !strcmp(argv[1], "-a");
-	unsigned int n, ok = 0, seen[256] = { 0 };
+	unsigned int n, first = 1, last = 0, ok = 0, seen[256] = { 0 };
 	struct job j = { 0 };
 	bool known = false, hit = true;
-	int nth, error;
+	int nth, error = 0;
 
 	argv += always;
 	argc -= always;
+	if (argc > 3 && !strcmp(argv[1], "-l")) {
+		last = number(argv[2]);
+		argv += 2;
+		argc -= 2;
+	}
 	j.argv = argv + 2;
 	for (n = 0; argc > 2 && n < sizeof(kinds) / sizeof(kinds[0]); n++)
 		known |= !strcmp(argv[2], kinds[n].name) && argc == kinds[n].args + 2;
@@ -193,12 +231,14 @@ int main(int argc, char **argv)
 	if (nth < 0)
 		return 4;
 	open_all(&j);
-	for (n = 1; n < MOST; n++) {
+	if (last)
+		first = first_of_last(&j, nth, argv[1], last);
+	for (n = first; n < MOST; n++) {
 		error = with_fault(&j, nth, n, &hit);
 		seen[error & 255]++;
 		ok += !error && hit;
-		if ((!error || always) && system(argv[1]))
-			fail("fault %u: %s has failed", n, argv[1]);
+		if (!error || always)
+			undo(argv[1], n);
 		if (!hit)
 			break;
 		if (moves(argv + 2))
@@ -208,7 +248,7 @@ int main(int argc, char **argv)
 		fail("%u faults, and still no end", n);
 	if (error)
 		fail("without a fault, after %u: %s", n - 1, strerror(error));
-	printf("%u %u", n - 1, ok);
+	printf("%u %u", n - first, ok);
 	for (error = 1; error < 256; error++)
 		if (seen[error])
 			printf(" %s=%u", strerrorname_np(error), seen[error]);
