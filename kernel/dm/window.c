@@ -646,12 +646,16 @@ static u64 living_at(struct sosnap_window *w, u64 mask, u64 base)
 {
 	struct sosnap_spill *s = rcu_dereference_protected(w->spill,
 							   lockdep_is_held(&w->lock));
-	u64 there = w->base == base ? mask & w->based : 0;
+	u64 there = w->base == base ? mask & w->based : 0, rest = mask & ~w->based, here;
 	u32 i;
 
-	for (i = 0; s && i < s->nr; i++)
+	/* as readers do: a later segment may still have what a failed write was to have */
+	for (i = 0; s && i < s->nr; i++) {
+		here = s->seg[i].mask & rest;
+		rest &= ~here;
 		if (s->seg[i].base == base)
-			there |= s->seg[i].mask & mask & ~w->based;
+			there |= here;
+	}
 	return there;
 }
 
