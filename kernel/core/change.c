@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "change_internal.h"
+#include "lineage.h"
 #include "uapi.h"
 
 /**
@@ -286,7 +287,8 @@ struct sosnap_entry *sosnap_change_leaves(struct sosnap_change *c, const struct 
 	struct sosnap_entry *o = sosnap_catalog_get(&c->m->catalog, SOSNAP_CATALOG_OBJECT,
 						    le32_to_cpu(s->item.snapshot.object));
 
-	if (!o || le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_FROZEN ||
+	sosnap_lineage_count(&c->m->catalog);
+	if (!o || o->children || le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_FROZEN ||
 	    sosnap_catalog_top_shared(&c->m->catalog, o->id, s->id))
 		return NULL;
 	return o;

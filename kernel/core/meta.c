@@ -488,6 +488,20 @@ static u32 reap_budget(struct sosnap_meta *m, u64 records, bool *merges)
 	return min_t(u64, m->reap_extents, 256 + 16 * spare);
 }
 
+/**
+ * sosnap_meta_merges() - whether ancestors that waited for space need not any more
+ * @m: the metadata, its last checkpoint released
+ * Context: meta lock held.
+ */
+bool sosnap_meta_merges(struct sosnap_meta *m)
+{
+	bool merges = false;
+
+	if (m->reap_waits)
+		reap_budget(m, 0, &merges);
+	return merges;
+}
+
 static int catalog_store(struct sosnap_meta *m)
 {
 	int r;

@@ -140,6 +140,7 @@ int sosnap_meta_release(struct sosnap_meta *m, sosnap_space_freed_fn fn, void *c
 
 int sosnap_meta_apply(struct sosnap_meta *m, struct sosnap_batch *batch,
 		      const struct sosnap_disk_record *slots, u32 nr);
+bool sosnap_meta_merges(struct sosnap_meta *m);
 u64 sosnap_meta_reserve(const struct sosnap_meta *m, u64 records);
 
 static inline const struct sosnap_tree *sosnap_meta_live(const struct sosnap_meta *m, u32 id)

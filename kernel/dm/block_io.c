@@ -5,9 +5,9 @@
  * What is pinned at once is promised by the client's reserve, so metadata makes
  * progress without free memory: by a checkpoint a tree descent and bitmaps, by each
  * worker that loads a window a node, and it may wait for the space lock with that,
- * whose holder needs another buffer.
+ * whose holder needs another buffer. Before 6.9 each NUMA node may run so many.
  */
-#define RESERVED_BUFFERS	(SOSNAP_IO_WORKERS + 32)
+#define RESERVED_BUFFERS	(SOSNAP_IO_WORKERS * num_possible_nodes() + 32)
 
 static struct sosnap_store *store_of(struct sosnap_io *io)
 {

@@ -240,6 +240,9 @@ static int checkpoint_once(struct sosnap_store *store, bool closing, bool *more)
 	*more |= counts_done(store);
 	mutex_unlock(&store->list_lock);
 	finish(store, seq - 1);
+	/* with what it has freed itself: nobody else may come to ask (R6) */
+	if (READ_ONCE(store->removing) && sosnap_meta_merges(&store->meta))
+		*more = true;
 	sosnap_log_merged(store, to);
 	sosnap_window_may_evict(store);
 	if (READ_ONCE(store->log.end) != to)

@@ -633,6 +633,15 @@ void sosnap_space_kept(struct sosnap_store *store)
 		drive(store, &store->keeping);
 }
 
+/* Those that stayed in the list were out of it for a moment, when nobody saw them. */
+static void ask_for_them(struct sosnap_store *store)
+{
+	/* pairs with sosnap_space_awaited() */
+	smp_mb();
+	if (READ_ONCE(store->freeing) && !data_race(bio_list_empty(&store->parked)))
+		sosnap_checkpoint_queue(store);
+}
+
 /**
  * sosnap_space_unpark() - a snapshot is suspended: let go of its writes
  * @snap: with suspending set
@@ -652,6 +661,7 @@ void sosnap_space_unpark(struct sosnap_snap *snap)
 	spin_lock_irq(&store->parked_lock);
 	__take_parked(store, snap, &list);
 	spin_unlock_irq(&store->parked_lock);
+	ask_for_them(store);
 	resubmit(&list);
 }
 
@@ -691,6 +701,7 @@ static void timed_out(struct work_struct *work)
 			__look_at(store, deadline(store, bio));
 	}
 	spin_unlock_irq(&store->parked_lock);
+	ask_for_them(store);
 	while ((bio = bio_list_pop(&over))) {
 		bio->bi_status = BLK_STS_NOSPC;
 		bio_endio(bio);

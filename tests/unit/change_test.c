@@ -369,6 +369,31 @@ static void wrong_tops(void **state)
 	}
 }
 
+/* The top of a snapshot has a child, without having been frozen. */
+static void top_with_a_child(void **state)
+{
+	struct sosnap_entry *o;
+	union sosnap_item item;
+	struct env e;
+	u32 top;
+
+	env_init(&e);
+	assert_int_equal(change(&e, gold_add, "g", 8, 7, NULL, 1), 0);
+	assert_int_equal(create(&e, "a", "g", 8), 0);
+	assert_int_equal(create(&e, "b", "g", 8), 0);
+	top = le32_to_cpu(snapshot(&e, "a")->item.snapshot.object);
+	o = sosnap_catalog_get(&e.m.catalog, SOSNAP_CATALOG_OBJECT,
+			       le32_to_cpu(snapshot(&e, "b")->item.snapshot.object));
+	item = o->item;
+	item.object.parent = cpu_to_le32(top);
+	assert_int_equal(sosnap_catalog_put(&e.m.catalog, SOSNAP_CATALOG_OBJECT, o->id, &item), 0);
+	assert_int_equal(change(&e, remove, "a"), 0);
+	assert_false(dies(&e, top));
+	assert_int_equal(change(&e, remove, "b"), 0);
+	assert_true(dies(&e, o->id));
+	env_exit(&e);
+}
+
 /* A superblock that would give numbers away again. */
 static void low_numbers(void **state)
 {
@@ -462,6 +487,7 @@ int main(void)
 		cmocka_unit_test(replay_of_a_block_twice),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(wrong_tops),
+		cmocka_unit_test(top_with_a_child),
 		cmocka_unit_test(low_numbers),
 		cmocka_unit_test(lossy_marks),
 		cmocka_unit_test(names),
