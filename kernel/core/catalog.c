@@ -2,6 +2,12 @@
 #include "catalog.h"
 #include "uapi.h"
 
+/* Of an item that can exist. */
+static bool ref_sane(__le32 id)
+{
+	return id && le32_to_cpu(id) < U32_MAX;
+}
+
 static bool name_sane(const char *name)
 {
 	return !name[SOSNAP_NAME_LEN - 1] && sosnap_name_valid(name);
@@ -24,12 +30,12 @@ bool sosnap_catalog_sane(u32 type, u64 id, const union sosnap_item *item)
 		return name_sane(item->gold.name) && item->gold.sectors &&
 		       le64_to_cpu(item->gold.sectors) <= SOSNAP_MAX_BLK;
 	case SOSNAP_CATALOG_OBJECT:
-		return le32_to_cpu(item->object.parent) < id && item->object.gold &&
+		return le32_to_cpu(item->object.parent) < id && ref_sane(item->object.gold) &&
 		       !(le32_to_cpu(item->object.flags) & ~SOSNAP_OBJECT_KNOWN);
 	case SOSNAP_CATALOG_SNAPSHOT:
 		return name_sane(item->snapshot.name) && item->snapshot.sectors &&
 		       le64_to_cpu(item->snapshot.sectors) <= SOSNAP_MAX_BLK &&
-		       item->snapshot.object && item->snapshot.gold;
+		       ref_sane(item->snapshot.object) && ref_sane(item->snapshot.gold);
 	}
 	return false;
 }

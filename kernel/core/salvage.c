@@ -274,8 +274,9 @@ static int find(struct sosnap_salvage *s)
  * @result:  filled; stays until the end
  * @salvage: set to what was found, to be freed
  * Context: may sleep, very long: the whole device may be read.
- * Return: 0, -ENOMEM, -EUCLEAN with io->fault set when there is a superblock that
- * this code must not touch; and without any superblock -ENOENT: no store is there,
+ * Return: 0, -ENOMEM, -EOVERFLOW when an item is to be made and no number is left,
+ * -EUCLEAN with io->fault set when there is a superblock that this code must not
+ * touch; and without any superblock -ENOENT: no store is there,
  * -ENOTUNIQ: several are, -EINVAL: no valid name is given, -ENOSPC: too small.
  */
 int sosnap_salvage_find(struct sosnap_io *io, const struct sosnap_salvage_want *want,

@@ -39,6 +39,15 @@ static int put(struct sosnap_salvage *s, u32 type, u32 id, const union sosnap_it
 	return sosnap_catalog_put(&s->meta.catalog, type, id, item);
 }
 
+/* As where items are made: the number after it is one too. */
+static int new_id(u64 *next_id, u32 *id)
+{
+	if (*next_id >= U32_MAX - 1)
+		return -EOVERFLOW;
+	*id = (*next_id)++;
+	return 0;
+}
+
 /* A name that nothing of the type has yet. */
 static void free_name(const struct sosnap_salvage *s, u32 type, const char *base, u32 id,
 		      char name[SOSNAP_NAME_LEN])
@@ -86,9 +95,10 @@ static int unknown_objects(struct sosnap_salvage *s)
 		    get(s, SOSNAP_CATALOG_OBJECT, c->object))
 			continue;
 		if (!gold)
-			gold = s->meta.super.next_gold++;
-		r = doubt(s, SOSNAP_CATALOG_OBJECT, c->object,
-			  make_object(s, c->object, gold, 0, 0));
+			r = new_id(&s->meta.super.next_gold, &gold);
+		if (!r)
+			r = doubt(s, SOSNAP_CATALOG_OBJECT, c->object,
+				  make_object(s, c->object, gold, 0, 0));
 	}
 	return r;
 }
@@ -247,12 +257,14 @@ static int shared_tops(struct sosnap_salvage *s)
 		o = get(s, SOSNAP_CATALOG_OBJECT, object);
 		if (!o || !(le32_to_cpu(o->item.object.flags) & SOSNAP_OBJECT_FROZEN))
 			continue;
-		id = s->meta.super.next_object++;
-		r = make_object(s, id, le32_to_cpu(o->item.object.gold), object, 0);
-		item.snapshot.object = cpu_to_le32(id);
+		r = new_id(&s->meta.super.next_object, &id);
 		if (!r)
-			r = put(s, SOSNAP_CATALOG_SNAPSHOT, list[i]->id, &item,
-				"shared its cache object: it has a new one on top of that");
+			r = make_object(s, id, le32_to_cpu(o->item.object.gold), object, 0);
+		if (r)
+			break;
+		item.snapshot.object = cpu_to_le32(id);
+		r = put(s, SOSNAP_CATALOG_SNAPSHOT, list[i]->id, &item,
+			"shared its cache object: it has a new one on top of that");
 	}
 	kvfree(uses);
 	kvfree(list);
@@ -282,11 +294,14 @@ static void count_ends(const struct sosnap_salvage *s, struct uses *uses,
 
 static int make_snapshot(struct sosnap_salvage *s, const struct sosnap_entry *o, u64 blocks)
 {
-	u32 id = s->meta.super.next_snapshot, gold = le32_to_cpu(o->item.object.gold), i;
+	u32 id, gold = le32_to_cpu(o->item.object.gold), i;
 	const struct sosnap_entry *g = get(s, SOSNAP_CATALOG_GOLD, gold);
 	u64 sectors = blocks * SOSNAP_BLOCK_SECTORS;
 	union sosnap_item item = { };
+	int r = new_id(&s->meta.super.next_snapshot, &id);
 
+	if (r)
+		return r;
 	if (g)
 		sectors = max(sectors, le64_to_cpu(g->item.gold.sectors));
 	free_name(s, SOSNAP_CATALOG_SNAPSHOT, "lost-object", o->id, item.snapshot.name);
@@ -409,7 +424,7 @@ static void tell_older(struct sosnap_salvage *s)
  * salvage_catalog() - make the catalogue consistent
  * @s: the journal was read, and it is decided who owns which block
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EOVERFLOW when no number is left for an item.
  */
 int salvage_catalog(struct sosnap_salvage *s)
 {

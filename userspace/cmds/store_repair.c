@@ -260,6 +260,9 @@ static int say_find_error(const struct repair *rp, const struct sosnap_fault *f,
 	else if (r == -EINVAL)
 		sosnap_error("%s: both superblocks are lost, and with them the name of the store: add --name <store>",
 			     path);
+	else if (r == -EOVERFLOW)
+		sosnap_error("%s: what is lost cannot be made anew, as its numbers are used up: copy what can be read of its snapshots, and make another store",
+			     path);
 	else if (r == -EUCLEAN)
 		sosnap_error("%s: the superblock (block %llu) %s (%s): a newer tool, or the whole device, is needed",
 			     path, (unsigned long long)f->blk, sosnap_fault_text(f->what),
@@ -389,7 +392,8 @@ static int repair(struct repair *rp)
 		super = rp->found.super;
 		r = rehearse(rp, &file);
 		code = r ? SOSNAP_CHECK_DAMAGED : mend(rp, &super);
-	} else if (r == -ENOENT || r == -ENOTUNIQ || r == -EINVAL || r == -EUCLEAN) {
+	} else if (r == -ENOENT || r == -ENOTUNIQ || r == -EINVAL || r == -EUCLEAN ||
+		   r == -EOVERFLOW) {
 		code = SOSNAP_CHECK_DAMAGED;
 	}
 	sosnap_salvage_free(rp->salvage);
