@@ -43,6 +43,7 @@ void sosnap_salvage_free(struct sosnap_salvage *s)
 	kvfree(s->records.v);
 	kvfree(s->block);
 	kvfree(s->object);
+	kvfree(s->bad);
 	kfree(s);
 }
 
@@ -473,7 +474,9 @@ static int write_super(struct sosnap_salvage *s, struct sosnap_io *io)
  * @io: the same device, maybe by another way
  * Context: may sleep, long.
  * Return: 0, -ENOSPC when too few blocks are free, -ENOMEM, -EUCLEAN with
- * io->fault set, or the error of the device. Superblocks are written last.
+ * io->fault set, or the error of the device. Superblocks are written last, but for
+ * what cannot be read of the journal: were it wiped before them and the salvage cut
+ * short, the next one would not know that a commit may be lost.
  */
 int sosnap_salvage_write(struct sosnap_salvage *s, struct sosnap_io *io)
 {
@@ -485,5 +488,7 @@ int sosnap_salvage_write(struct sosnap_salvage *s, struct sosnap_io *io)
 	if (!r)
 		r = build(s, io, false);
 	/* what nothing refers to has to give way */
-	return r == -ENOSPC ? build(s, io, true) : r;
+	if (r == -ENOSPC)
+		r = build(s, io, true);
+	return r ? r : salvage_journal_wipe(s, io);
 }

@@ -33,7 +33,8 @@
  *
  * The journal: at most one commit is in flight, and numbers are given out one
  * by one; so a whole commit after a missing one says that the missing one was
- * whole once. The ones after it are taken all the same, and it is told.
+ * whole once. The ones after it are taken all the same, and it is told. So is one
+ * that would be where the device cannot read; such blocks are written with zeros.
  *
  * Without superblocks G is unknown. It is the youngest generation there is, or
  * the one before, when a checkpoint was under way: then bitmaps and trees agree to
@@ -121,7 +122,7 @@ struct sosnap_salvage_ops {
  * @orphans:         of these, found without a parent
  * @older_items:     of the catalogue, known from an older state only
  * @commits:         of the journal that are taken over
- * @lost_commits:    missing between others
+ * @lost_commits:    missing between others, or where the device cannot read
  * @data_blocks:     store blocks that are taken over from the trees
  * @lost_blocks:     that cache objects lack
  * @shared_blocks:   claimed a second time, and not given

@@ -130,7 +130,8 @@ struct salvage_tree {
  * @most_seq:   nor a commit
  * @next_object: with a superblock: no object of the state has this number
  * @found_gen:  without a superblock: the generation of the state
- * @tail:       and where its journal starts
+ * @bad:        blocks of the device that are of the journal and cannot be read
+ * @tail:       without a superblock: where the journal of the state starts
  * @tail_seq:   with which commit
  */
 struct sosnap_salvage {
@@ -159,6 +160,9 @@ struct sosnap_salvage {
 	u64 most_seq;
 	u64 next_object;
 	u64 found_gen;
+	u64 *bad;
+	u64 nr_bad;
+	u64 max_bad;
 	u64 tail;
 	u64 tail_seq;
 };
@@ -198,5 +202,6 @@ int salvage_catalog(struct sosnap_salvage *s);
 
 /* salvage_journal.c */
 int salvage_journal(struct sosnap_salvage *s);
+int salvage_journal_wipe(const struct sosnap_salvage *s, struct sosnap_io *io);
 
 #endif /* SOSNAP_SALVAGE_INTERNAL_H */

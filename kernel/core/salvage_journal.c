@@ -236,6 +236,89 @@ static int apply_all(struct apply *a, const struct sosnap_salvage_commit *c, u32
 	return r;
 }
 
+static int find_bad(struct sosnap_salvage *s, void *buf)
+{
+	const struct sosnap_super *super = &s->meta.super;
+	u64 blk;
+	int r = 0;
+
+	for (blk = super->journal_blk; blk < super->journal_blk + super->journal_blocks && !r;
+	     blk++) {
+		if (!s->io->ops->read(s->io, blk, 1, buf))
+			continue;
+		r = salvage_room((void **)&s->bad, s->nr_bad, &s->max_bad, sizeof(*s->bad));
+		if (!r)
+			s->bad[s->nr_bad++] = blk;
+	}
+	return r;
+}
+
+/* Whether a commit of this number or a later one may be here and cannot be read. */
+static bool may_be_at(const struct apply *a, u64 pos, u64 seq)
+{
+	const struct sosnap_super *super = &a->s->meta.super;
+	const struct sosnap_disk_header *h = a->buf;
+	struct sosnap_io *io = a->s->io;
+	int error;
+
+	if (pos >= super->journal_blocks)
+		return false;
+	commit_at(io, super->journal_blk, super->journal_blocks - pos, pos, a->buf, &error);
+	if (!error)
+		return false;
+	/* if only the rest of it is unreadable, its header says how old it is */
+	return io->ops->read(io, super->journal_blk + pos, 1, a->buf) ||
+	       le64_to_cpu(h->gen) >= seq;
+}
+
+/* A commit that nothing comes after: whether there was one is not known. */
+static bool last_lost(const struct apply *a, const struct sosnap_salvage_commit *c, u32 nr)
+{
+	const struct sosnap_salvage *s = a->s;
+	const struct sosnap_super *super = &s->meta.super;
+	u64 head = super->tail, seq = super->tail_seq;
+
+	if (!s->nr_bad)
+		return false;
+	if (s->result->super_lost)
+		return !s->result->lost_commits;
+	if (super->flags & SOSNAP_SUPER_CLEAN)
+		return false;
+	if (nr && c[nr - 1].seq >= seq) {
+		head = c[nr - 1].pos + c[nr - 1].blocks;
+		seq = c[nr - 1].seq + 1;
+	}
+	return may_be_at(a, head, seq) ||
+	       (head + SOSNAP_COMMIT_BLOCKS > super->journal_blocks && may_be_at(a, 0, seq));
+}
+
+/**
+ * salvage_journal_wipe() - what cannot be read of the journal is written
+ * @s:  the journal was read
+ * @io: the device, maybe by another way
+ *
+ * An activation reads where the next commit would be, and a device that can is what
+ * most are again once a sector was written.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM or the error of the device.
+ */
+int salvage_journal_wipe(const struct sosnap_salvage *s, struct sosnap_io *io)
+{
+	void *zero;
+	u64 i;
+	int r = 0;
+
+	if (!s->nr_bad)
+		return 0;
+	zero = kzalloc(SOSNAP_BLOCK_SIZE, GFP_KERNEL);
+	if (!zero)
+		return -ENOMEM;
+	for (i = 0; i < s->nr_bad && !r; i++)
+		r = io->ops->write(io, s->bad[i], 1, zero);
+	kfree(zero);
+	return r;
+}
+
 /**
  * salvage_journal() - take the commits that come on top of the state
  * @s: the trees were walked; the catalogue is changed and records are filled
@@ -249,9 +332,9 @@ int salvage_journal(struct sosnap_salvage *s)
 		     min_t(u64, SOSNAP_MAX_JOURNAL, super->nr_blocks / 2) : super->journal_blocks;
 	struct sosnap_salvage_commit *c;
 	struct apply a = { .s = s };
-	u64 end = 0;
+	u64 end = 0, bad;
 	u32 nr, i;
-	int r = sosnap_salvage_commits(s->io, super->journal_blk, blocks, &c, &nr, NULL);
+	int r = sosnap_salvage_commits(s->io, super->journal_blk, blocks, &c, &nr, &bad);
 
 	a.buf = kvmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT, GFP_KERNEL);
 	if (!r && !a.buf)
@@ -262,11 +345,15 @@ int salvage_journal(struct sosnap_salvage *s)
 		end = max(end, c[i].pos + c[i].blocks);
 	if (!r)
 		salvage_super_journal(s, end);
+	if (!r && bad)
+		r = find_bad(s, a.buf);
 	s->most_seq = max(s->most_seq, super->tail_seq);
 	if (nr)
 		s->most_seq = max(s->most_seq, c[nr - 1].seq);
 	if (!r)
 		r = apply_all(&a, c, nr);
+	if (!r)
+		s->result->lost_commits += last_lost(&a, c, nr);
 	sosnap_batch_exit(&a.batch);
 	kvfree(a.buf);
 	kvfree(c);

@@ -240,12 +240,132 @@ static void no_number_left(void **state)
 	}
 }
 
+/* Blocks that cannot be read until they are written */
+
+static struct {
+	struct sosnap_io_ops ops;
+	const struct sosnap_io_ops *real;
+	u64 blk;
+	bool bad;
+} worn;
+
+static int worn_read(struct sosnap_io *io, u64 blk, u32 nr, void *data)
+{
+	if (worn.bad && worn.blk >= blk && worn.blk < blk + nr)
+		return -EIO;
+	return worn.real->read(io, blk, nr, data);
+}
+
+static int worn_write(struct sosnap_io *io, u64 blk, u32 nr, const void *data)
+{
+	if (worn.blk >= blk && worn.blk < blk + nr)
+		worn.bad = false;
+	return worn.real->write(io, blk, nr, data);
+}
+
+static void wear_out(struct io_ram *ram, u64 blk)
+{
+	worn.real = ram->io.ops;
+	worn.ops = *worn.real;
+	worn.ops.read = worn_read;
+	worn.ops.write = worn_write;
+	worn.blk = blk;
+	worn.bad = true;
+	ram->io.ops = &worn.ops;
+}
+
+static u32 nr_lossy(struct io_ram *ram)
+{
+	struct sosnap_entry *e;
+	struct sosnap_meta m;
+	u32 id = 0, n = 0;
+
+	must(se_recover(&ram->io, &m, SE_PLANT_NONE));
+	while ((e = sosnap_catalog_next(&m.catalog, SOSNAP_CATALOG_SNAPSHOT, id))) {
+		n += !!(le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY);
+		id = e->id + 1;
+	}
+	sosnap_meta_close(&m);
+	io_ram_drop_cache(ram);
+	return n;
+}
+
+/* Each block of the journal in turn; seven commits come on top of the trees. */
+static void unreadable_journal(void **state)
+{
+	u64 pos;
+	u32 how;
+
+	for (how = 0; how < 3; how++)
+		for (pos = 0; pos < 300; pos++) {
+			bool clean = how == 1, super_lost = how == 2;
+			struct sosnap_salvage_result res;
+			struct store st;
+			u64 tail, head;
+			u32 i, lost;
+
+			make(&st);
+			tail = st.m.super.tail;
+			for (i = 0; i < 7; i++)
+				map(&st, 1 + i % 2, 200 + i);
+			head = st.m.journal.head;
+			if (clean)
+				checkpoint(&st, SOSNAP_SUPER_CLEAN);
+			shut(&st);
+			if (pos > 10 && (pos < tail || pos > head + 3)) {
+				io_ram_free(st.ram);
+				continue;
+			}
+			if (super_lost) {
+				memset(io_ram_disk(st.ram, SOSNAP_SUPER_BLK0), 0xff, 64);
+				memset(io_ram_disk(st.ram, SOSNAP_SUPER_BLK1), 0xff, 64);
+			}
+			wear_out(st.ram, SOSNAP_JOURNAL_BLK + pos);
+			must(mend(st.ram, &res));
+			assert_false(worn.bad);
+			lost = pos >= tail && pos <= head;
+			if (super_lost)
+				lost = 1;
+			else if (clean)
+				lost = 0;
+			assert_int_equal(res.lost_commits, lost);
+			assert_int_equal(nr_lossy(st.ram), lost ? 2 : 0);
+			expect_clean(st.ram);
+			io_ram_free(st.ram);
+		}
+}
+
+/* Cut short before the superblocks, the next repair finds the same. */
+static void unreadable_journal_cut(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct store st;
+	u32 i;
+
+	make(&st);
+	shut(&st);
+	wear_out(st.ram, SOSNAP_JOURNAL_BLK + st.m.super.tail);
+	io_ram_log_begin(st.ram);
+	must(mend(st.ram, &res));
+	for (i = 0; i < io_ram_now(st.ram).written; i++) {
+		u64 blk = io_ram_log_blk(st.ram, i);
+
+		if (blk == worn.blk)
+			fail_msg("it was wiped before the superblocks were written");
+		if (blk == SOSNAP_SUPER_BLK0 || blk == SOSNAP_SUPER_BLK1)
+			break;
+	}
+	io_ram_free(st.ram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references_of_no_item),
 		cmocka_unit_test(largest_references),
 		cmocka_unit_test(no_number_left),
+		cmocka_unit_test(unreadable_journal),
+		cmocka_unit_test(unreadable_journal_cut),
 	};
 
 	return cmocka_run_group_tests_name("repair", tests, NULL, NULL);
