@@ -9,6 +9,42 @@ spoil()
 	printf '\xff' | dd of=f bs=1 seek=$(($1 * 4096 + 70)) conv=notrunc status=none
 }
 
+# patch_supers OFFSET BYTES VALUE: in both copies of f, with right checksums
+patch_supers()
+{
+	python3 - "$@" << 'END' || skip "no python3"
+import sys
+at, size, value = map(int, sys.argv[1:])
+def crc(data):
+    c = 0xffffffff
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = (c >> 1) ^ (0x82f63b78 if c & 1 else 0)
+    return c
+with open('f', 'r+b') as f:
+    for blk in (0, 256):
+        f.seek(blk * 4096)
+        d = bytearray(f.read(4096))
+        d[at:at + size] = value.to_bytes(size, 'little')
+        d[0:4] = crc(d[4:]).to_bytes(4, 'little')
+        f.seek(blk * 4096)
+        f.write(d)
+END
+}
+
+# bad_sector BLOCK: cannot be read from here on, until it is written
+bad_sector()
+{
+	[ -n "$EIO" ] || skip "eio.so is not built: use make -C tests/cli run"
+	export LD_PRELOAD=$EIO EIO_BLK=$1 ASAN_OPTIONS=verify_asan_link_order=0
+}
+
+good_sectors()
+{
+	unset LD_PRELOAD EIO_BLK ASAN_OPTIONS
+}
+
 # root TREE: the block of its root
 root()
 {
@@ -156,26 +192,52 @@ test_repair_of_bitmaps()
 test_repair_refuses_other_versions()
 {
 	store f
-	# version 2 in both copies, with right checksums
-	python3 - << 'END' || skip "no python3"
-def crc(data):
-    c = 0xffffffff
-    for b in data:
-        c ^= b
-        for _ in range(8):
-            c = (c >> 1) ^ (0x82f63b78 if c & 1 else 0)
-    return c
-with open('f', 'r+b') as f:
-    for blk in (0, 256):
-        f.seek(blk * 4096)
-        d = bytearray(f.read(4096))
-        d[64] = 2
-        d[0:4] = crc(d[4:]).to_bytes(4, 'little')
-        f.seek(blk * 4096)
-        f.write(d)
-END
+	patch_supers 64 4 2
 	cp f before
 	expect 4 store repair f --yes
 	says "unknown version"
 	cmp f before || fail "f was changed"
+}
+
+test_repair_with_a_superblock_that_cannot_be_read()
+{
+	local copy
+
+	for copy in 0 256; do
+		store f
+		spoil "$(root extent)"
+		bad_sector $copy
+		expect 1 store repair f --yes
+		good_sectors
+		prints "mended, with losses"
+		expect 0 store check f
+		rm f
+	done
+}
+
+# where the next commit would be, and where none can be
+test_repair_with_a_journal_that_cannot_be_read()
+{
+	local tail
+
+	store f
+	tail=$("$SOSNAP" store dump f --section superblock --json |
+		sed -n 's/.*"tail": \([0-9]*\).*/\1/p')
+	cp f before
+	bad_sector $((257 + tail + 3))
+	expect 1 store repair f --yes --json
+	good_sectors
+	valid_json
+	prints '"state": "mended, with losses"'
+	prints '"lost_commits": 1'
+	prints '"lossy_snapshots": 3'
+	expect 0 store check f
+	cp before f
+	bad_sector $((257 + tail + 40))
+	expect 1 store repair f --yes --json
+	good_sectors
+	prints '"state": "mended"'
+	prints '"lost_commits": 0'
+	prints '"lossy_snapshots": 0'
+	expect 0 store check f
 }

@@ -240,21 +240,35 @@ static int file_flush(struct sosnap_io *io)
 	return sync_device(f);
 }
 
+/* What stands for a block of the device in an overlay, or NULL */
+static const struct sosnap_file_block *block_over(struct sosnap_file *f, u64 blk)
+{
+	const struct sosnap_file_block *b = f->overlay ? block_find(f, blk) : NULL;
+
+	return b && b->kept ? b : NULL;
+}
+
+/* The device is not asked for what it does not have: it may not be able to tell */
 static int file_read(struct sosnap_io *io, u64 blk, u32 nr, void *data)
 {
 	struct sosnap_file *f = to_file(io);
-	int r;
+	u8 *to = data;
+	int r = 0;
 
 	if (blk >= io->nr_blocks || nr > io->nr_blocks - blk)
 		return -EIO;
-	r = sosnap_dev_read(f->fd, data, (size_t)nr << SOSNAP_BLOCK_SHIFT,
-			    blk << SOSNAP_BLOCK_SHIFT);
-	for (u32 i = 0; !r && f->overlay && i < nr; i++) {
-		struct sosnap_file_block *b = block_find(f, blk + i);
+	for (u32 n; nr && !r; blk += n, nr -= n, to += (size_t)n << SOSNAP_BLOCK_SHIFT) {
+		const struct sosnap_file_block *b = block_over(f, blk);
 
-		if (b && b->kept)
-			memcpy((u8 *)data + ((size_t)i << SOSNAP_BLOCK_SHIFT), b->data,
-			       SOSNAP_BLOCK_SIZE);
+		n = 1;
+		if (b) {
+			memcpy(to, b->data, SOSNAP_BLOCK_SIZE);
+			continue;
+		}
+		while (n < nr && !block_over(f, blk + n))
+			n++;
+		r = sosnap_dev_read(f->fd, to, (size_t)n << SOSNAP_BLOCK_SHIFT,
+				    blk << SOSNAP_BLOCK_SHIFT);
 	}
 	return r;
 }
