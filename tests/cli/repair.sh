@@ -241,3 +241,16 @@ test_repair_with_a_journal_that_cannot_be_read()
 	prints '"lossy_snapshots": 0'
 	expect 0 store check f
 }
+
+# The generation after the replay is one that no superblock can have
+test_repair_of_what_the_check_cannot_end()
+{
+	store f
+	patch_supers 32 8 $(((1 << 62) - 1))
+	cp f before
+	expect 8 store check f
+	expect 4 store repair f --dry-run
+	prints "the check got no further"
+	[[ $out != *clean* ]] || fail "it says clean: $out"
+	cmp f before || fail "f was changed"
+}

@@ -219,6 +219,16 @@ static void say_result(const struct repair *rp, const struct sosnap_super *super
 				super->name);
 }
 
+/* The check was given up: so something is wrong, and what is worth a search */
+static void given_up(struct repair *rp, const struct sosnap_fault *fault, int r)
+{
+	struct sosnap_fault read = { .what = SOSNAP_FAULT_BLOCK_READ, .arg = (u64)-r };
+
+	rp->check.damages++;
+	if (r != -ENOSPC)
+		on_damage(rp, r == -EUCLEAN ? fault : &read, "the check got no further");
+}
+
 /* The check, on a copy in memory; 1: there is no superblock to start from */
 static int check(struct repair *rp, struct sosnap_super *super)
 {
@@ -232,10 +242,9 @@ static int check(struct repair *rp, struct sosnap_super *super)
 		memcpy(rp->uuid, file.io.uuid, sizeof(rp->uuid));
 		rp->doing = "checking";
 		r = sosnap_check(&file.io, &ops, rp, &rp->check);
+		if (r && r != -ENOMEM)
+			given_up(rp, &file.io.fault, r);
 		table_end(rp, "damage", damage_cols, ARRAY_SIZE(damage_cols));
-		/* it gave up on the journal: so is something wrong */
-		if (r == -ENOSPC)
-			rp->check.damages++;
 		r = r == -ENOMEM ? r : 0;
 	} else {
 		r = r == -ENOMEM ? r : 1;
