@@ -254,3 +254,14 @@ test_repair_of_what_the_check_cannot_end()
 	[[ $out != *clean* ]] || fail "it says clean: $out"
 	cmp f before || fail "f was changed"
 }
+
+test_repair_refuses_a_copy_of_a_newer_tool()
+{
+	store f
+	patch_supers 80 8 2
+	spoil 256
+	cp f before
+	expect 4 store repair f --yes
+	says "a newer tool"
+	cmp f before || fail "f was changed"
+}

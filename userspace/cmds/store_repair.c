@@ -378,6 +378,17 @@ static int mend(struct repair *rp, const struct sosnap_super *super)
 	return SOSNAP_CHECK_MENDED;
 }
 
+/* What this tool does not know of the store is in the copy that is lost, too */
+static int refuse_features(const struct repair *rp, const struct sosnap_super *super)
+{
+	struct sosnap_fault fault = {
+		.what = SOSNAP_FAULT_SUPER_INCOMPAT, .arg = super->ro_compat,
+	};
+
+	say_find_error(rp, &fault, -EUCLEAN);
+	return SOSNAP_CHECK_DAMAGED;
+}
+
 static int repair(struct repair *rp)
 {
 	struct sosnap_super super;
@@ -393,7 +404,7 @@ static int repair(struct repair *rp)
 		return SOSNAP_CHECK_CLEAN;
 	}
 	if (!r && rp->check.damages == rp->check.mended)
-		return mend(rp, &super);
+		return super.read_only ? refuse_features(rp, &super) : mend(rp, &super);
 	sosnap_file_init(&file, &rp->dev, SOSNAP_FILE_OVERLAY);
 	r = find(rp, &file);
 	code = SOSNAP_CHECK_FAILED;
