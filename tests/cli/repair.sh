@@ -265,3 +265,11 @@ test_repair_refuses_a_copy_of_a_newer_tool()
 	says "a newer tool"
 	cmp f before || fail "f was changed"
 }
+
+test_repair_says_what_the_mark_means()
+{
+	store f
+	spoil "$(root extent)"
+	expect 1 store repair f --yes
+	prints $'\n\nSnapshots that are marked as lossy are not activated without --lossy. What they lack is\naccepted by '
+}

@@ -214,9 +214,11 @@ static void say_result(const struct repair *rp, const struct sosnap_super *super
 		{ .n = f->lost_commits }, { .n = f->data_blocks, .none = !rp->salvage },
 		{ .n = f->lost_blocks }, { .n = f->shared_blocks }, { .n = f->doubtful_blocks },
 		{ .n = f->lost_snapshots }, { .n = f->marked } });
-	if (written && f->marked)
-		sosnap_out_text("\nSnapshots that are marked as lossy are not activated without --lossy. What they lack is accepted\nby 'sosnap set %s/<snapshot> lossy off'.",
-				super->name);
+	if (!written || !f->marked)
+		return;
+	sosnap_out_text("%s", "");
+	sosnap_out_text("Snapshots that are marked as lossy are not activated without --lossy. What they lack is");
+	sosnap_out_text("accepted by 'sosnap set %s/<snapshot> lossy off'.", super->name);
 }
 
 /* The check was given up: so something is wrong, and what is worth a search */
