@@ -217,6 +217,7 @@ static const struct sosnap_col snapshot_cols[] = {
 	{ "flags", "FLAGS", SOSNAP_OUT_NUMBER, 5 },
 	{ "quota", "QUOTA", SOSNAP_OUT_NUMBER, 8 },
 	{ "reservation", "RESERVED", SOSNAP_OUT_NUMBER, 8 },
+	{ "origin", "ORIGIN", SOSNAP_OUT_NUMBER, 6 },
 	{ "uuid", "UUID", SOSNAP_OUT_STRING, 36 },
 };
 
@@ -225,9 +226,11 @@ static int print_snapshot(struct sosnap_btree_walk *w, const struct sosnap_key *
 {
 	union sosnap_item item;
 	char uuid[37];
+	u32 origin;
 
 	if (!wanted(w, key, val, &item))
 		return 0;
+	origin = le32_to_cpu(item.snapshot.origin);
 	uuid_unparse_lower(item.snapshot.uuid, uuid);
 	sosnap_out_row((struct sosnap_val[]){
 		{ .n = key->lo }, { .s = item.snapshot.name },
@@ -237,7 +240,8 @@ static int print_snapshot(struct sosnap_btree_walk *w, const struct sosnap_key *
 		{ .n = le64_to_cpu(item.snapshot.ctime) },
 		{ .n = le32_to_cpu(item.snapshot.flags) },
 		{ .n = le64_to_cpu(item.snapshot.quota) },
-		{ .n = le64_to_cpu(item.snapshot.reservation) }, { .s = uuid } });
+		{ .n = le64_to_cpu(item.snapshot.reservation) },
+		{ .n = origin, .none = !origin }, { .s = uuid } });
 	return 0;
 }
 

@@ -271,6 +271,9 @@ static void row_snapshot(struct load *l)
 	item.snapshot.flags = cpu_to_le32(number(l, "flags", U32_MAX));
 	item.snapshot.quota = cpu_to_le64(number(l, "quota", U64_MAX));
 	item.snapshot.reservation = cpu_to_le64(number(l, "reservation", U64_MAX));
+	/* dumps of earlier versions lack it */
+	if (find(l, "origin"))
+		item.snapshot.origin = cpu_to_le32(number_or(l, "origin", U32_MAX - 1, 0));
 	row_item(l, SOSNAP_CATALOG_SNAPSHOT, id, &item);
 }
 
