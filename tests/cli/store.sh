@@ -363,6 +363,67 @@ test_store_restore_origin()
 	[ "$code" = 0 ] || fail "restore: $err"
 }
 
+# One commit or all three of the journal are missing in the dump, and on the device
+test_store_restore_over_younger_commits()
+{
+	local tail from
+
+	store f
+	tail=$("$SOSNAP" store dump f --section superblock --json |
+		sed -n 's/.*"tail": \([0-9]*\).*/\1/p')
+	for from in 0 2; do
+		cp f older
+		dd if=/dev/zero of=older bs=4096 seek=$((257 + tail + from)) count=1 conv=notrunc \
+			status=none
+		"$SOSNAP" store dump older --json > input || fail "dump"
+		cp f g
+		restore_dump g --force
+		[ "$code" = 1 ] || fail "code $code"
+		says "the device holds commit"
+		says "the dump is of an older state"
+		cmp f g || fail "g was changed"
+	done
+}
+
+# What the device has been is not in force, wherever the restore is cut short
+test_store_restore_over_a_younger_store()
+{
+	local gen
+
+	store f
+	"$SOSNAP" store dump f --json > input || fail "dump"
+	patch_supers 32 8 1000
+	mv f g
+	restore_dump g --force
+	[ "$code" = 0 ] || fail "restore: $err"
+	expect 0 store check g
+	gen=$("$SOSNAP" store dump g --section superblock --json |
+		sed -n 's/.*"generation": \([0-9]*\),$/\1/p')
+	[ "$gen" -gt 1000 ] || fail "generation $gen"
+	dd if=g bs=4096 skip=257 count=1 status=none | cmp -n 4096 - /dev/zero ||
+		fail "an old commit is where the first one goes"
+}
+
+# The rest of the input is not kept: that is known before anything is written
+test_store_restore_without_room_for_its_input()
+{
+	store f
+	"$SOSNAP" store dump f --json > input || fail "dump"
+	# a block that is written at once, and some more
+	printf '%*s' $((6000 - $(wc -c < input))) '' >> input
+	# a swap device, which would be wiped
+	truncate -s 64M g
+	printf 'SWAPSPACE2' | dd of=g bs=1 seek=4086 conv=notrunc status=none
+	printf '\1\0\0\0\377\77\0\0' | dd of=g bs=1 seek=1024 conv=notrunc status=none
+	cp g before
+	trap '' XFSZ
+	ulimit -f 4
+	restore_dump g --force
+	[ "$code" = 1 ] || fail "code $code: $err"
+	cmp g before || fail "g was changed: $err"
+	says "cannot be kept in a temporary file"
+}
+
 # bad SED-SCRIPT WORDS: such a dump is refused with these words, and nothing written
 bad()
 {

@@ -15,6 +15,7 @@
 #include "lib/probe.h"
 #include "lib/units.h"
 #include "rebuild.h"
+#include "salvage.h"
 #include "uapi.h"
 
 #define FIELDS	24	/* most fields of a row */
@@ -46,7 +47,9 @@ struct field {
  * @nr:      of them
  * @depth:   of nesting
  * @seen:    bit for each section that was met
- * @seq:     highest number of a commit
+ * @gen:     of the state that the dump is of
+ * @seq:     the next commit has a higher number, if it is not this
+ * @last:    number of the last commit that is in the dump
  * @ready:   the superblock was met, so @rb is there
  * @complete: the dump says that it is
  */
@@ -62,6 +65,7 @@ struct load {
 	u32 seen;
 	u64 gen;
 	u64 seq;
+	u64 last;
 	bool ready;
 	bool complete;
 };
@@ -189,6 +193,7 @@ static void row_super(struct load *l)
 	s.compat = number(l, "compat", U64_MAX);
 	s.ro_compat = number(l, "ro_compat", U64_MAX);
 	l->seq = number(l, "tail_sequence", 1ULL << 61);
+	l->last = l->seq ? l->seq - 1 : 0;
 	s.next_object = number(l, "next_object", U32_MAX);
 	s.next_snapshot = number(l, "next_snapshot", U32_MAX);
 	s.next_gold = number(l, "next_gold", U32_MAX);
@@ -338,6 +343,7 @@ static void row_record(struct load *l)
 		return;
 	}
 	l->seq = seq;
+	l->last = seq;
 	r = sosnap_rebuild_records(&l->rb, slot, nr);
 	if (r == -EUCLEAN)
 		wrong(l, "the record makes no sense");
@@ -580,18 +586,53 @@ static void parse(struct load *l, FILE *in, FILE *spool)
 		wrong(l, "the dump is of a damaged store and not complete: 'sosnap store repair' comes first");
 }
 
+/* The journal of a device that had this store must not go on where the dump ends */
+static void refuse_younger(struct load *l)
+{
+	const struct sosnap_super *s = &l->rb.meta.super;
+	struct sosnap_salvage_commit *commits;
+	u32 nr;
+
+	if (sosnap_salvage_commits(&l->file->io, s->journal_blk, s->journal_blocks, &commits, &nr,
+				   NULL))
+		sosnap_die_memory();
+	if (nr && commits[nr - 1].seq > l->last)
+		wrong(l, "the device holds commit %llu of this store, the dump ends with %llu: the dump is of an older state, and blocks that it names may have been used again since",
+		      (unsigned long long)commits[nr - 1].seq, (unsigned long long)l->last);
+	kvfree(commits);
+}
+
+/*
+ * The place of the first commit is wiped, as for a new store. The new superblocks are
+ * younger than any that is there: if one of those is left, it is not the one in force.
+ */
+static int write_store(struct load *l, u64 device_gen)
+{
+	static const u8 zero[SOSNAP_BLOCK_SIZE];
+	struct sosnap_io *io = &l->file->io;
+	int r = io->ops->write(io, l->rb.meta.super.journal_blk, 1, zero);
+
+	/* the number after the last one may have been written and torn */
+	return r ?: sosnap_rebuild_write(&l->rb, max(l->gen, device_gen) + 1, l->seq + 2);
+}
+
 /* One pass: read, and write to the io of @file; what is wrong is told */
 static int load(struct sosnap_file *file, FILE *in, FILE *spool, struct sosnap_super *super)
 {
 	struct load *l = sosnap_alloc(1, sizeof(*l));
 	const struct sosnap_fault *f = &file->io.fault;
+	struct sosnap_super was;
 	int r = 0;
 
 	l->file = file;
+	/* of whatever store; the dump says below which one the device is to hold */
+	if (sosnap_super_read(&file->io, &was))
+		was.gen = 0;
 	parse(l, in, spool);
+	if (!l->why)
+		refuse_younger(l);
 	if (!l->why) {
-		/* the number after the last one may have been written and torn */
-		r = sosnap_rebuild_write(&l->rb, l->gen + 1, l->seq + 2);
+		r = write_store(l, was.gen);
 		if (r == -EUCLEAN)
 			wrong(l, "%s (%s): block %llu", sosnap_fault_text(f->what),
 			      sosnap_fault_name(f->what), (unsigned long long)f->arg);
@@ -647,6 +688,18 @@ static int rehearse(const struct sosnap_dev *dev, FILE *in, FILE *spool,
 	return r;
 }
 
+/* All of the input has to be there when it is wanted again: nothing was written yet */
+static int keep(FILE *spool)
+{
+	int r = fflush(spool) ? -errno : 0;
+
+	if (!r && ferror(spool))
+		r = -EIO;
+	if (r)
+		sosnap_error("the input cannot be kept in a temporary file: %s", strerror(-r));
+	return r;
+}
+
 /* What blkid knows the device by; a store's data blocks are never touched */
 static int wipe(const struct sosnap_dev *dev, struct sosnap_file *file)
 {
@@ -684,7 +737,7 @@ static int store_restore(const struct sosnap_args *a)
 	if (r)
 		sosnap_error("a temporary file cannot be made: %s", strerror(-r));
 	r = r ?: sosnap_probe_refuse(&dev, a->opt[OPT_FORCE]) ?:
-	    rehearse(&dev, stdin, spool, &super);
+	    rehearse(&dev, stdin, spool, &super) ?: keep(spool);
 	if (!r && sosnap_options.dry_run)
 		sosnap_out_step("write the metadata of store '%s' to %s", super.name, dev.path);
 	else if (!r)
