@@ -151,3 +151,15 @@ test_host_json_is_described()
 		done < <(grep -o '"[a-z_0-9]*":' <<< "$out" | tr -d '":' | sort -u)
 	done
 }
+
+# Where nothing that is removed becomes free, it removes the next, and ends
+test_monitor_of_what_is_never_removed()
+{
+	[ -n "${MONITOR:-}" ] || skip "monitor is not built"
+	printf '[main]\nhigh_watermark = 70\nremove_disposable = yes\n' > conf
+	# what it keeps for as long as it runs is no leak
+	ASAN_OPTIONS=detect_leaks=0 timeout 60 "$MONITOR" conf > out 2> err || fail "ended with $?: $(cat out err)"
+	out=$(< out)
+	prints "removed disposable snapshot a"
+	prints "removed disposable snapshot b"
+}

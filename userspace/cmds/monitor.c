@@ -26,6 +26,7 @@
 
 #define CONTROL "/dev/mapper/control"
 #define CONF	"/etc/sosnap/monitor.conf"
+#define IDLE_ROUNDS 4	/* checkpoints that free nothing, before it goes on */
 
 enum { OPT_CONFIG, OPT_ONCE };
 
@@ -197,11 +198,30 @@ static bool is_active(const struct sosnap_store *s, const char *name)
 	return active;
 }
 
-/* The oldest one that nobody uses; its blocks are free when this returns true */
+/*
+ * Until what is removed is free. Ancestors that wait for space to be merged into count
+ * too: where others take what becomes free, no checkpoint ever gets further with them.
+ */
+static int wait_removed(const struct sosnap_store *s)
+{
+	u64 least = U64_MAX;
+	struct sosnap_store now;
+	int r = 0;
+
+	for (int idle = 0; !r && idle < IDLE_ROUNDS; ) {
+		if (sosnap_store_lookup(s->st.name, &now) || !now.st.removing)
+			break;
+		idle = now.st.removing < least ? 0 : idle + 1;
+		least = min(least, now.st.removing);
+		r = sosnap_dm_message(s->dm, "checkpoint", NULL);
+	}
+	return r;
+}
+
+/* The oldest one that nobody uses; what can be of its blocks is free when this returns true */
 static bool try_remove(const struct sosnap_store *s, const struct sosnap_policy *p)
 {
 	char *list = NULL, *save = NULL, *name, *message;
-	struct sosnap_store now = *s;
 	int r = p->disposable ? sosnap_dm_ask(s->dm, "list disposable", &list) : -ENOENT;
 
 	if (r)
@@ -220,9 +240,7 @@ static bool try_remove(const struct sosnap_store *s, const struct sosnap_policy 
 			say(s->st.name, "removed disposable snapshot %s", name);
 	}
 	free(list);
-	while (!r && !sosnap_store_lookup(s->st.name, &now) && now.st.removing)
-		r = sosnap_dm_message(s->dm, "checkpoint", NULL);
-	return !r;
+	return !r && !wait_removed(s);
 }
 
 /* What is allowed, until there is space or nothing more can be done */
