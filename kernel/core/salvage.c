@@ -91,7 +91,7 @@ static int try_gen(struct sosnap_salvage *s, u64 gen, u64 *mismatch)
 
 static int find_without_super(struct sosnap_salvage *s)
 {
-	u64 journal = s->want->journal_blocks, last = 0, before = 0, mismatch[2];
+	u64 journal = s->want->journal_blocks, last = 0, before = 0, mismatch[2] = { 0, 0 };
 	int r = salvage_scan(s);
 	u64 i;
 	u32 t;
@@ -112,7 +112,8 @@ static int find_without_super(struct sosnap_salvage *s)
 	if (!r)
 		r = try_gen(s, max_t(u64, last, 1), &mismatch[0]);
 	/* of two that are damaged, blocks of the earlier one may be somebody else's now */
-	if (!r && mismatch[0] && !mismatch[1]) {
+	s->result->older_state = before && mismatch[0] && !mismatch[1];
+	if (!r && s->result->older_state) {
 		s->meta.super.journal_blocks = journal;
 		r = try_gen(s, max_t(u64, before, 1), &mismatch[0]);
 	}
@@ -174,13 +175,12 @@ static void tell_range(struct tell *t, const struct salvage_range *range)
 		t->s->ops->lost(t->s->ctx, &t->loss);
 }
 
-/* Exact ranges always; vague ones when something is missing that they explain. */
+/* A count that fits says nothing of vague ranges: zeros take no blocks. */
 static void tell_object(struct tell *t, u32 object)
 {
 	const struct salvage_tree *tree = &t->s->tree[SOSNAP_TREE_EXTENT - 1];
 	const struct salvage_object *o = salvage_object(t->s, object);
 	u64 have = o ? o->sure : 0, i;
-	bool vague;
 
 	/* made by the journal, so the trees never had anything of it */
 	if (!t->s->result->super_lost && object >= t->s->next_object)
@@ -188,10 +188,8 @@ static void tell_object(struct tell *t, u32 object)
 	t->loss.object = object;
 	t->loss.counted = o && o->known;
 	t->loss.blocks = o && o->want > have ? o->want - have : 0;
-	vague = !t->loss.counted || t->loss.blocks;
 	for (i = 0; i < tree->nr_lost && !tree->whole; i++)
-		if (tree->lost[i].exact || vague)
-			tell_range(t, &tree->lost[i]);
+		tell_range(t, &tree->lost[i]);
 }
 
 /* Entries of this catalogue are fenced when they may not be what they were. */
@@ -237,7 +235,7 @@ static void tell_losses(struct sosnap_salvage *s)
 static int find(struct sosnap_salvage *s)
 {
 	u64 i;
-	u32 t;
+	u32 t, k;
 	int r = salvage_super(s);
 
 	if (!r)
@@ -256,6 +254,8 @@ static int find(struct sosnap_salvage *s)
 	if (r)
 		return r;
 	seen_ids(s);
+	for (k = 0; k < s->meta.catalog.nr && s->result->older_state; k++)
+		s->meta.catalog.entry[k]->fenced = true;
 	r = salvage_catalog(s);
 	if (!r)
 		tell_losses(s);

@@ -38,7 +38,8 @@
  *
  * Without superblocks G is unknown. It is the youngest generation there is, or
  * the one before, when a checkpoint was under way: then bitmaps and trees agree to
- * the last block for that one, and do not for the other. Of two slots with bitmaps
+ * the last block for that one, and do not for the other. A block of the youngest that
+ * is lost looks the same, so then all that there is may be out of date. Of two slots with bitmaps
  * the younger is in force, and not believed when the other is lost. The journal
  * starts after its last commit that maps a block which the bitmaps of G call used:
  * a block is used in them only if its record was merged. Whatever else was merged before is applied
@@ -52,7 +53,7 @@
  *
  * Each snapshot that may not be what it was is marked (SOSNAP_SNAPSHOT_LOSSY): one
  * that lacks a range, itself or by an ancestor; whose item, or an ancestor's, was made
- * anew or is of an older state; and all of them when a commit is missing, as nobody
+ * anew or is of an older state, or may be; and all of them when a commit is missing, as nobody
  * can say whose it was. An earlier mark stays.
  *
  * For the tool and the tests; the module does not contain it.
@@ -116,6 +117,7 @@ struct sosnap_salvage_ops {
  * struct sosnap_salvage_result - sums
  * @super:           what the new superblocks are made from
  * @super_lost:      neither copy could be used
+ * @older_state:     the state is the one before the youngest, which is not complete
  * @scanned:         the whole device was searched
  * @uuids:           of stores whose blocks were met, when no superblock tells
  * @nodes:           that are part of the state
@@ -133,6 +135,7 @@ struct sosnap_salvage_ops {
 struct sosnap_salvage_result {
 	struct sosnap_super super;
 	bool super_lost;
+	bool older_state;
 	bool scanned;
 	u32 uuids;
 	u64 nodes;

@@ -49,7 +49,6 @@ struct salvage_range {
 	struct sosnap_key first;
 	struct sosnap_key end;
 	bool bounded;
-	bool exact;		/* a leaf: all of it is lost */
 };
 
 /**
@@ -186,7 +185,7 @@ int salvage_walk_orphans(struct sosnap_salvage *s, u32 id, u8 class);
 bool salvage_is_lost(const struct salvage_tree *t, const struct sosnap_key *key);
 int salvage_replaced(struct salvage_block *const *v, u64 nr);
 int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
-		 const struct sosnap_key *end, bool exact);
+		 const struct sosnap_key *end);
 
 /* salvage_own.c */
 bool salvage_test(const struct sosnap_salvage *s, u8 *const *map, u64 blk);

@@ -210,7 +210,7 @@ static int own_sure(struct sosnap_salvage *s, bool final)
 		r = give(s, &s->extents, i, false, &cut);
 		if (!r && cut && final) {
 			s->result->shared_blocks += cut;
-			r = salvage_lose(&s->tree[SOSNAP_TREE_EXTENT - 1], &first, &end, true);
+			r = salvage_lose(&s->tree[SOSNAP_TREE_EXTENT - 1], &first, &end);
 		}
 	}
 	return r;

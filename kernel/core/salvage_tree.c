@@ -21,12 +21,11 @@ struct walk {
  * @t:     of which tree
  * @first: its first key
  * @end:   the key after it, NULL: to the last one
- * @exact: whether all of it is
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
-		 const struct sosnap_key *end, bool exact)
+		 const struct sosnap_key *end)
 {
 	struct salvage_range *range;
 	int r = salvage_room((void **)&t->lost, t->nr_lost, &t->max_lost, sizeof(*t->lost));
@@ -36,7 +35,6 @@ int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
 	range = &t->lost[t->nr_lost++];
 	memset(range, 0, sizeof(*range));
 	range->first = *first;
-	range->exact = exact;
 	range->bounded = end;
 	if (end)
 		range->end = *end;
@@ -155,7 +153,7 @@ static int walk_bad(struct sosnap_btree_walk *w, u64 __always_unused blk, int er
 		return error;
 	if (walk->class != SALVAGE_SURE)
 		return 0;
-	return salvage_lose(walk->tree, first, end, !w->level);
+	return salvage_lose(walk->tree, first, end);
 }
 
 /* An older item where there is none; sure ones come first. */
@@ -172,8 +170,8 @@ static int take_item(struct walk *walk, const struct sosnap_key *key, const void
 			s->ops->changed(s->ctx, key->hi, key->lo,
 					"makes no sense and is left out");
 		return walk->class == SALVAGE_SURE ?
-		       salvage_lose(walk->tree, key, &(struct sosnap_key){ key->hi, key->lo + 1 },
-				    true) : 0;
+		       salvage_lose(walk->tree, key,
+				    &(struct sosnap_key){ key->hi, key->lo + 1 }) : 0;
 	}
 	e = sosnap_catalog_get(&s->meta.catalog, key->hi, key->lo);
 	if (walk->class != SALVAGE_SURE && (e || !salvage_is_lost(walk->tree, key)))
@@ -181,8 +179,8 @@ static int take_item(struct walk *walk, const struct sosnap_key *key, const void
 	r = sosnap_catalog_put(&s->meta.catalog, key->hi, key->lo, &item);
 	e = sosnap_catalog_get(&s->meta.catalog, key->hi, key->lo);
 	if (e)	/* in this catalogue: it may be out of date */
-		e->fenced = walk->class == SALVAGE_OLDER;
-	s->result->older_items += walk->class == SALVAGE_OLDER;
+		e->fenced = walk->class != SALVAGE_SURE;
+	s->result->older_items += walk->class != SALVAGE_SURE;
 	return r;
 }
 
@@ -205,8 +203,8 @@ static int take_extent(struct walk *walk, const struct sosnap_key *key, const vo
 	    len > SOSNAP_MAX_BLK - key->lo ||
 	    (store != SOSNAP_STORE_ZERO && (store >= blocks || len > blocks - store)))
 		return walk->class == SALVAGE_SURE ?
-		       salvage_lose(walk->tree, key, &(struct sosnap_key){ key->hi, key->lo + 1 },
-				    true) : 0;
+		       salvage_lose(walk->tree, key,
+				    &(struct sosnap_key){ key->hi, key->lo + 1 }) : 0;
 	if (s->extents.found)
 		s->extents.nr = s->extents.found;
 	s->extents.found = 0;
@@ -267,7 +265,7 @@ int salvage_walk_roots(struct sosnap_salvage *s)
 	for (i = 0; i < SOSNAP_NR_TREES && !r; i++) {
 		s->tree[i].whole = true;
 		if (s->result->super_lost)
-			r = salvage_lose(&s->tree[i], &(struct sosnap_key){ 0 }, NULL, false);
+			r = salvage_lose(&s->tree[i], &(struct sosnap_key){ 0 }, NULL);
 		else
 			r = walk_from(s, i + 1, &s->meta.super.root[i], SALVAGE_SURE);
 	}

@@ -9,122 +9,16 @@
 #include "io_ram.h"
 #include "meta.h"
 #include "salvage.h"
+#include "salvage_env.h"
 #include "store_env.h"
 #include "testlib.h"
 
 #define SNAPS	8U
 #define BLOCKS	(SOSNAP_REGION_BLOCKS + 6000)
-#define SPAN	4000U	/* blocks of a snapshot */
-
-/* The store. Every snapshot has more extents than a leaf takes. */
-struct store {
-	struct io_ram *ram;
-	struct sosnap_meta m;
-	struct sosnap_batch batch;
-};
-
-static void must(int r)
-{
-	assert_int_equal(r, 0);
-}
-
-static void commit(struct store *st, const struct sosnap_disk_record *slots, u32 nr)
-{
-	must(sosnap_journal_write(&st->ram->io, &st->m.super, &st->m.journal, slots, nr));
-}
-
-static void change(struct store *st, struct sosnap_change *c, int r)
-{
-	must(r);
-	commit(st, c->slots, c->nr);
-	sosnap_change_exit(c);
-}
-
-static void add_gold(struct store *st, const char *name)
-{
-	struct sosnap_change c;
-	char why[128];
-
-	sosnap_change_init(&c, &st->m, why, sizeof(why));
-	change(st, &c, sosnap_change_gold_add(&c, name, SPAN * 8, 1, NULL, 1));
-}
-
-static void add_snapshot(struct store *st, const char *name)
-{
-	struct sosnap_create one = { .name = name, .gold = "gold", .sectors = SPAN * 8 };
-	struct sosnap_change c;
-	char why[128];
-
-	sosnap_change_init(&c, &st->m, why, sizeof(why));
-	change(st, &c, sosnap_change_create(&c, &one, 1, 1));
-}
-
-static void remove_snapshot(struct store *st, const char *name)
-{
-	struct sosnap_change c;
-	char why[128];
-
-	sosnap_change_init(&c, &st->m, why, sizeof(why));
-	change(st, &c, sosnap_change_remove(&c, name));
-}
-
-/* The data of a block says whose it is. */
-static void map(struct store *st, u32 object, u64 blk, u32 len)
-{
-	u8 data[SOSNAP_BLOCK_SIZE] = { 0 };
-	struct sosnap_disk_record rec;
-	u64 store;
-	u32 got, i;
-
-	must(sosnap_space_alloc(&st->m.space, len, len, &store, &got));
-	for (i = 0; i < len; i++) {
-		snprintf((char *)data, sizeof(data), "object %u block %llu", object,
-			 (unsigned long long)blk + i);
-		io_ram_submit(st->ram, store + i, 1, data);
-	}
-	sosnap_record_fill(&rec, SOSNAP_RECORD_MAP, object, blk, len, store);
-	commit(st, &rec, 1);
-	must(sosnap_batch_add(&st->batch, object, blk, len, store));
-}
-
-static void zero(struct store *st, u32 object, u64 blk, u32 len)
-{
-	struct sosnap_disk_record rec;
-
-	sosnap_record_fill(&rec, SOSNAP_RECORD_ZERO, object, blk, len, 0);
-	commit(st, &rec, 1);
-	must(sosnap_batch_add(&st->batch, object, blk, len, SOSNAP_STORE_ZERO));
-}
-
-static void checkpoint(struct store *st, u32 flags)
-{
-	must(sosnap_meta_checkpoint(&st->m, &st->batch, st->m.journal.head, st->m.journal.seq,
-				    flags));
-	st->m.journal.tail = st->m.journal.head;
-	st->batch.nr = 0;
-	sosnap_meta_publish(&st->m);
-	must(sosnap_meta_release(&st->m, NULL, NULL));
-}
-
-static void open_store(struct store *st)
-{
-	u64 commits;
-
-	must(sosnap_meta_open(&st->m, &st->ram->io, NULL));
-	must(sosnap_batch_init(&st->batch, 64));
-	must(sosnap_meta_replay(&st->m, &st->batch, &commits));
-	checkpoint(st, 0);
-}
-
-static void close_store(struct store *st)
-{
-	sosnap_batch_exit(&st->batch);
-	sosnap_meta_close(&st->m);
-	io_ram_drop_cache(st->ram);
-}
+#define SPAN	SV_SPAN
 
 /* Older states are left behind, blocks are reused, the journal has had laps. */
-static void make(struct store *st, bool journal)
+static void make(struct sv_store *st, bool journal)
 {
 	struct sosnap_super super;
 	char name[8];
@@ -133,56 +27,44 @@ static void make(struct store *st, bool journal)
 	st->ram = io_ram_new(BLOCKS);
 	sosnap_super_init(&super, "store", BLOCKS, 300, 1);
 	must(sosnap_meta_format(&st->ram->io, &super));
-	open_store(st);
-	add_gold(st, "gold");
+	sv_open_store(st);
+	sv_add_gold(st, "gold");
 	for (i = 1; i <= SNAPS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		add_snapshot(st, name);
+		sv_add_snapshot(st, name);
 	}
 	for (round = 0; round < 6; round++) {
 		for (i = 0; i < 220; i++)
-			map(st, 1 + i % SNAPS, (i * 37 + round * 911) % (SPAN - 4), 1 + i % 3);
-		checkpoint(st, 0);
-		zero(st, 1 + round, round * 300, 150);
-		checkpoint(st, 0);
+			sv_map(st, 1 + i % SNAPS, (i * 37 + round * 911) % (SPAN - 4), 1 + i % 3);
+		sv_checkpoint(st, 0);
+		sv_zero(st, 1 + round, round * 300, 150);
+		sv_checkpoint(st, 0);
 	}
-	remove_snapshot(st, "s8");
-	checkpoint(st, 0);
-	checkpoint(st, 0);
+	sv_remove_snapshot(st, "s8");
+	sv_checkpoint(st, 0);
+	sv_checkpoint(st, 0);
 	for (i = 0; i < 60; i++)
-		map(st, 1 + i % 7, 3000 + i * 7, 2);
+		sv_map(st, 1 + i % 7, 3000 + i * 7, 2);
 	/* an activation in between skips a number */
-	checkpoint(st, SOSNAP_SUPER_CLEAN);
-	close_store(st);
-	open_store(st);
+	sv_checkpoint(st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(st);
+	sv_open_store(st);
 	for (i = 0; i < 20 && journal; i++) {
-		map(st, 1 + i % 7, 100 + i * 11, 2);
+		sv_map(st, 1 + i % 7, 100 + i * 11, 2);
 		if (i == 7)
-			zero(st, 2, 500, 100);
+			sv_zero(st, 2, 500, 100);
 	}
 	if (journal)
-		add_snapshot(st, "late");
+		sv_add_snapshot(st, "late");
 	else
-		checkpoint(st, SOSNAP_SUPER_CLEAN);
-	close_store(st);
+		sv_checkpoint(st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(st);
 	io_ram_log_begin(st->ram);
 }
 
-static void drop(struct store *st)
+static void drop(struct sv_store *st)
 {
 	assert_int_equal(io_ram_free(st->ram), 0);
-}
-
-static struct io_ram *copy_of(struct store *st)
-{
-	struct io_ram *whole = io_ram_new(st->ram->io.nr_blocks);
-	u64 i;
-
-	memcpy(whole->io.uuid, st->ram->io.uuid, sizeof(whole->io.uuid));
-	for (i = 0; i < whole->io.nr_blocks; i++)
-		if (st->ram->disk[i])
-			memcpy(io_ram_disk(whole, i), st->ram->disk[i], SOSNAP_BLOCK_SIZE);
-	return whole;
 }
 
 /* What a store says, after its journal. */
@@ -273,22 +155,6 @@ static int mend(struct io_ram *ram, const struct sosnap_salvage_want *want, stru
 	return r;
 }
 
-static void expect_clean(struct io_ram *ram)
-{
-	struct io_ram *copy = io_ram_new(ram->io.nr_blocks);
-	const char *why;
-	u64 i;
-
-	/* the check replays: that is not to be part of what it checks */
-	for (i = 0; i < ram->io.nr_blocks; i++)
-		io_ram_read(ram, i, io_ram_disk(copy, i));
-	memcpy(copy->io.uuid, ram->io.uuid, sizeof(copy->io.uuid));
-	why = se_check(&copy->io, NULL);
-	if (why)
-		fail_msg("%s", why);
-	assert_int_equal(io_ram_free(copy), 0);
-}
-
 /* Whoever owns a block finds its own data there. */
 static void expect_own_data(struct io_ram *ram, const struct map *map)
 {
@@ -369,7 +235,7 @@ static int place_node(struct sosnap_btree_walk *w, u64 blk, u8 level, u32 count)
 	return 0;
 }
 
-static void find_places(struct store *st, struct places *p)
+static void find_places(struct sv_store *st, struct places *p)
 {
 	struct sosnap_super super;
 	u32 i;
@@ -431,24 +297,24 @@ static void each_block(void **state)
 	struct sosnap_salvage_result res;
 	u32 i, journal, with_loss = 0, levels = 0;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 
 	for (journal = 0; journal < 2; journal++) {
 		struct io_ram *ram;
 
 		make(&st, journal);
 		find_places(&st, &p);
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		read_map(ram, before);
 		expect_own_data(ram, before);
 		io_ram_free(ram);
 		for (i = 0; i < p.nr; i++) {
 			u32 differ;
 
-			ram = copy_of(&st);
+			ram = sv_copy_of(&st);
 			wreck(ram, p.blk[i]);
 			must(mend(ram, &want_name, t, &res));
-			expect_clean(ram);
+			sv_expect_clean(ram);
 			read_map(ram, after);
 			expect_own_data(ram, after);
 			differ = expect_told(before, after, t);
@@ -488,13 +354,13 @@ static void both_superblocks(void **state)
 
 	for (journal = 0; journal < 2; journal++) {
 		struct io_ram *ram;
-		struct store st;
+		struct sv_store st;
 
 		make(&st, journal);
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		read_map(ram, before);
 		io_ram_free(ram);
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		wreck(ram, SOSNAP_SUPER_BLK0);
 		wreck(ram, SOSNAP_SUPER_BLK1);
 		memset(ram->io.uuid, 0, sizeof(ram->io.uuid));
@@ -505,7 +371,7 @@ static void both_superblocks(void **state)
 		assert_int_equal(t->ranges, 0);
 		assert_int_equal(t->changes, 0);
 		assert_memory_equal(ram->io.uuid, st.ram->io.uuid, sizeof(ram->io.uuid));
-		expect_clean(ram);
+		sv_expect_clean(ram);
 		read_map(ram, after);
 		assert_memory_equal(before->store, after->store, sizeof(before->store));
 		assert_int_equal(before->snapshots, after->snapshots);
@@ -526,18 +392,18 @@ static void random_sets(void **state)
 	struct sosnap_salvage_result res;
 	u64 seed = 11;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 
 	make(&st, true);
 	find_places(&st, &p);
 	{
-		struct io_ram *ram = copy_of(&st);
+		struct io_ram *ram = sv_copy_of(&st);
 
 		read_map(ram, before);
 		io_ram_free(ram);
 	}
 	for (round = 0; round < rounds; round++) {
-		struct io_ram *ram = copy_of(&st);
+		struct io_ram *ram = sv_copy_of(&st);
 		u32 nr = 1 + io_ram_random(&seed) % (round % 3 ? 4 : p.nr);
 
 		for (i = 0; i < nr; i++)
@@ -547,7 +413,7 @@ static void random_sets(void **state)
 			wreck(ram, SOSNAP_SUPER_BLK1);
 		}
 		must(mend(ram, &want_name, t, &res));
-		expect_clean(ram);
+		sv_expect_clean(ram);
 		read_map(ram, after);
 		expect_own_data(ram, after);
 		if (!res.super_lost)
@@ -569,25 +435,25 @@ static void journal_blocks(void **state)
 	struct sosnap_salvage_result res;
 	struct sosnap_super super;
 	struct io_ram *ram;
-	struct store st;
+	struct sv_store st;
 	u32 i, differ, object, blk;
 
 	make(&st, true);
 	must(sosnap_super_read(&st.ram->io, &super));
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	read_map(ram, before);
 	io_ram_free(ram);
 	for (i = 0; i < 21; i++) {
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		wreck(ram, SOSNAP_JOURNAL_BLK + (super.tail + i) % super.journal_blocks);
 		if (!se_check(&ram->io, &check))
 			fail_msg("commit %u", i);
 		io_ram_free(ram);
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		wreck(ram, SOSNAP_JOURNAL_BLK + (super.tail + i) % super.journal_blocks);
 		must(mend(ram, &want_name, t, &res));
 		assert_int_equal(res.lost_commits, 1);
-		expect_clean(ram);
+		sv_expect_clean(ram);
 		read_map(ram, after);
 		expect_own_data(ram, after);
 		for (object = 1, differ = 0; object < ARRAY_SIZE(before->store); object++)
@@ -628,12 +494,12 @@ static void interrupted(void **state)
 	struct sosnap_salvage_result res;
 	u32 v, i, k, cuts = 0;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 
 	make(&st, true);
 	find_places(&st, &p);
 	for (v = 0; v < ARRAY_SIZE(victims); v++) {
-		struct io_ram *ram = copy_of(&st), *done;
+		struct io_ram *ram = sv_copy_of(&st), *done;
 
 		for (i = 0; i < 3; i++)
 			if (!i || victims[v][i] != victims[v][i - 1])
@@ -649,7 +515,7 @@ static void interrupted(void **state)
 			struct io_ram *cut = io_ram_crash(ram, io_ram_point_at(ram, i), &fate);
 
 			must(mend(cut, &want_name, t, &res));
-			expect_clean(cut);
+			sv_expect_clean(cut);
 			read_map(cut, after);
 			for (k = 1; k < ARRAY_SIZE(want->store); k++)
 				assert_memory_equal(want->store[k], after->store[k],
@@ -677,21 +543,21 @@ static void writes_to_free_blocks(void **state)
 	struct sosnap_salvage_result res;
 	struct sosnap_super old;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 	struct io_ram *ram;
 	u32 i, k, n, in_force = 0;
 	u64 summary, bitmap;
 
 	make(&st, true);
 	find_places(&st, &p);
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	read_map(ram, before);
 	io_ram_free(ram);
 	must(sosnap_super_read(&st.ram->io, &old));
 	summary = SOSNAP_SUMMARY_SLOT + sosnap_super_slot(&old, 0) - 1;
 	d = (void *)io_ram_disk(st.ram, summary);
 	bitmap = SOSNAP_BITMAP_SLOT + (le64_to_cpu(d->e[0].gen_slot) & 1);
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	wreck(ram, p.blk[p.nr - 1]);
 	io_ram_log_begin(ram);
 	must(mend(ram, &want_name, t, &res));
@@ -723,18 +589,18 @@ static void lost_catalogue(void **state)
 	struct told *t = calloc(1, sizeof(*t));
 	struct sosnap_salvage_result res;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 	struct io_ram *ram;
 	u64 k;
 	u32 i;
 
 	make(&st, false);
 	find_places(&st, &p);
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	read_map(ram, before);
 	io_ram_free(ram);
 	/* all nodes of the catalogue, of whatever state */
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	for (k = 0; k < BLOCKS; k++) {
 		const struct sosnap_disk_header *h = (void *)ram->disk[k];
 
@@ -743,7 +609,7 @@ static void lost_catalogue(void **state)
 			wreck(ram, k);
 	}
 	must(mend(ram, &want_name, t, &res));
-	expect_clean(ram);
+	sv_expect_clean(ram);
 	read_map(ram, after);
 	/* each object has its blocks, as a snapshot of its own */
 	assert_memory_equal(before->store, after->store, sizeof(before->store));
@@ -752,13 +618,13 @@ static void lost_catalogue(void **state)
 	io_ram_free(ram);
 
 	/* only those of the last state: the one before has them */
-	ram = copy_of(&st);
+	ram = sv_copy_of(&st);
 	for (i = 0; i < p.nr; i++)
 		if (is_node(p.kind[i]) && p.kind[i] / 16 == SOSNAP_TREE_CATALOG)
 			wreck(ram, p.blk[i]);
 	must(mend(ram, &want_name, t, &res));
 	assert_true(res.older_items > 0);
-	expect_clean(ram);
+	sv_expect_clean(ram);
 	read_map(ram, after);
 	assert_memory_equal(before->store, after->store, sizeof(before->store));
 	assert_int_equal(after->snapshots, 7);
@@ -778,12 +644,12 @@ static void doubtful_extents(void **state)
 	struct sosnap_salvage_result res;
 	u32 i, object, blk, more = 0;
 	struct places p;
-	struct store st;
+	struct sv_store st;
 
 	make(&st, false);
 	find_places(&st, &p);
 	{
-		struct io_ram *ram = copy_of(&st);
+		struct io_ram *ram = sv_copy_of(&st);
 
 		read_map(ram, before);
 		io_ram_free(ram);
@@ -794,17 +660,17 @@ static void doubtful_extents(void **state)
 
 		if (p.kind[i] != 16 * SOSNAP_TREE_EXTENT)
 			continue;
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		wreck(ram, p.blk[i]);
 		must(mend(ram, &want_name, t, &res));
 		offered = res.doubtful_blocks;
 		io_ram_free(ram);
-		ram = copy_of(&st);
+		ram = sv_copy_of(&st);
 		wreck(ram, p.blk[i]);
 		must(mend(ram, &doubtful, t, &res));
 		assert_int_equal(offered, res.doubtful_blocks);
 		more += offered;
-		expect_clean(ram);
+		sv_expect_clean(ram);
 		read_map(ram, after);
 		for (object = 1; object < ARRAY_SIZE(before->store); object++)
 			for (blk = 0; blk < SPAN; blk++)
@@ -826,7 +692,7 @@ static void ancestors(void **state)
 	struct told *t = calloc(1, sizeof(*t));
 	struct sosnap_salvage_result res;
 	struct sosnap_meta m;
-	struct store st = { 0 };
+	struct sv_store st = { 0 };
 	struct sosnap_super super;
 	union sosnap_item item = { 0 };
 	u32 i;
@@ -834,9 +700,9 @@ static void ancestors(void **state)
 	st.ram = io_ram_new(8192);
 	sosnap_super_init(&super, "store", 8192, 300, 1);
 	must(sosnap_meta_format(&st.ram->io, &super));
-	open_store(&st);
-	add_gold(&st, "gold");
-	add_snapshot(&st, "top");
+	sv_open_store(&st);
+	sv_add_gold(&st, "gold");
+	sv_add_snapshot(&st, "top");
 	/* the snapshot's is 4, its parent 3 is in no tree; nobody refers to 2 */
 	item.object.gold = cpu_to_le32(1);
 	must(sosnap_catalog_put(&st.m.catalog, SOSNAP_CATALOG_OBJECT, 2, &item));
@@ -848,14 +714,14 @@ static void ancestors(void **state)
 	must(sosnap_catalog_put(&st.m.catalog, SOSNAP_CATALOG_SNAPSHOT, e->id, &item));
 	sosnap_catalog_del(&st.m.catalog, SOSNAP_CATALOG_OBJECT, 1);
 	st.m.super.next_object = 5;
-	map(&st, 4, 40, 4);
-	map(&st, 2, 20, 4);
-	checkpoint(&st, SOSNAP_SUPER_CLEAN);
-	close_store(&st);
+	sv_map(&st, 4, 40, 4);
+	sv_map(&st, 2, 20, 4);
+	sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(&st);
 	assert_non_null(se_check(&st.ram->io, NULL));
 	io_ram_drop_cache(st.ram);
 	must(mend(st.ram, &want_name, t, &res));
-	expect_clean(st.ram);
+	sv_expect_clean(st.ram);
 	must(sosnap_meta_open(&m, &st.ram->io, NULL));
 	e = sosnap_catalog_get(&m.catalog, SOSNAP_CATALOG_OBJECT, 3);
 	assert_non_null(e);
@@ -883,7 +749,7 @@ static void finding_writes_nothing(void **state)
 	struct told *t = calloc(1, sizeof(*t));
 	struct sosnap_salvage_result res;
 	struct sosnap_salvage *s;
-	struct store st;
+	struct sv_store st;
 	u64 written;
 
 	make(&st, true);

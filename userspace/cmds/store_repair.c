@@ -175,7 +175,8 @@ static const char *verdict(const struct repair *rp, bool written)
 		return "clean";
 	if (!written && !rp->dry_run)
 		return "damaged";
-	if (f->lost_snapshots || f->lost_commits || f->lost_blocks || rp->changes)
+	if (f->lost_snapshots || f->lost_commits || f->lost_blocks || f->shared_blocks ||
+	    f->older_state || rp->changes)
 		return written ? "mended, with losses" : "can be mended, with losses";
 	return written ? "mended" : "can be mended";
 }
@@ -366,6 +367,8 @@ static int mend(struct repair *rp, const struct sosnap_super *super)
 	if (rp->found.doubtful_blocks && !rp->want.doubtful)
 		sosnap_warn("%llu blocks may be out of date or another snapshot's, and are left out: --doubtful takes them, now or never",
 			    (unsigned long long)rp->found.doubtful_blocks);
+	if (rp->found.older_state)
+		sosnap_warn("the youngest state is not complete, and the one before it is taken: what was made or changed since then may be gone");
 	if (rp->dry_run) {
 		say_result(rp, super, false);
 		return SOSNAP_CHECK_DAMAGED;

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a repaired store says of a snapshot is what was there, or the snapshot is
+ * marked and something was told: by chosen damage, and by random.
+ */
+#include "extent.h"
+#include "salvage.h"
+#include "salvage_env.h"
+#include "store_env.h"
+
+#define BLOCKS	8192U
+#define SNAPS	24U
+
+/* A snapshot as its guest sees it. */
+struct image {
+	char name[SOSNAP_NAME_LEN];
+	bool lossy;
+	u64 store[SV_SPAN];
+};
+
+struct images {
+	u32 nr;
+	struct image v[SNAPS];
+};
+
+static void add_extents(struct sosnap_meta *m, u32 object, struct image *im)
+{
+	struct sosnap_extent x;
+	u64 at = 0, i;
+
+	while (!sosnap_extent_find(sosnap_meta_live(m, SOSNAP_TREE_EXTENT), object, at, &x)) {
+		for (i = 0; i < x.len && x.blk + i < SV_SPAN; i++)
+			if (!im->store[x.blk + i])
+				im->store[x.blk + i] = x.store == SOSNAP_STORE_ZERO ? x.store :
+						       x.store + i;
+		at = x.blk + x.len;
+	}
+}
+
+/* After the journal; the store is changed by that. */
+static void look(struct io_ram *ram, struct images *images)
+{
+	const struct sosnap_entry *e, *o;
+	struct sosnap_meta m;
+	u32 id = 0, object;
+
+	memset(images, 0, sizeof(*images));
+	must(se_recover(&ram->io, &m, SE_PLANT_NONE));
+	while ((e = sosnap_catalog_next(&m.catalog, SOSNAP_CATALOG_SNAPSHOT, id)) &&
+	       images->nr < SNAPS) {
+		struct image *im = &images->v[images->nr++];
+
+		id = e->id + 1;
+		memcpy(im->name, e->item.snapshot.name, sizeof(im->name));
+		im->lossy = le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY;
+		for (object = le32_to_cpu(e->item.snapshot.object); object;
+		     object = le32_to_cpu(o->item.object.parent)) {
+			o = sosnap_catalog_get(&m.catalog, SOSNAP_CATALOG_OBJECT, object);
+			assert_non_null(o);
+			add_extents(&m, object, im);
+		}
+	}
+	sosnap_meta_close(&m);
+	io_ram_drop_cache(ram);
+}
+
+static const struct image *image_of(const struct images *images, const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < images->nr; i++)
+		if (!strcmp(images->v[i].name, name))
+			return &images->v[i];
+	return NULL;
+}
+
+struct told {
+	u32 ranges;
+	u32 changes;
+};
+
+static void on_lost(void *ctx, const struct sosnap_salvage_loss *loss)
+{
+	((struct told *)ctx)->ranges++;
+}
+
+static void on_changed(void *ctx, u32 type, u32 id, const char *what)
+{
+	((struct told *)ctx)->changes++;
+}
+
+static const struct sosnap_salvage_ops ops = { .lost = on_lost, .changed = on_changed };
+static const struct sosnap_salvage_want want = { .name = "store", .now = 1 };
+
+static int mend(struct io_ram *ram, struct told *t, struct sosnap_salvage_result *res)
+{
+	struct sosnap_salvage *s;
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	io_ram_drop_cache(ram);
+	r = sosnap_salvage_find(&ram->io, &want, &ops, t, res, &s);
+	if (!r)
+		r = sosnap_salvage_write(s, &ram->io);
+	sosnap_salvage_free(s);
+	io_ram_drop_cache(ram);
+	return r;
+}
+
+/* Number of snapshots that are not what they were; each is marked, or gone and told. */
+static u32 expect_marked(const struct images *before, const struct images *after,
+			 const struct told *t, const struct sosnap_salvage_result *res,
+			 const char *what)
+{
+	bool told = t->ranges || t->changes || res->lost_commits || res->shared_blocks;
+	u32 i, differ = 0;
+
+	for (i = 0; i < before->nr; i++) {
+		const struct image *was = &before->v[i], *is = image_of(after, was->name);
+
+		if (is && !memcmp(was->store, is->store, sizeof(was->store)))
+			continue;
+		differ++;
+		if (!told)
+			fail_msg("%s: %s differs or is gone, and nothing is told", what, was->name);
+		if (is && !is->lossy)
+			fail_msg("%s: %s differs and is not marked", what, was->name);
+	}
+	return differ;
+}
+
+/*
+ * Each block has what was written to it, of whichever snapshot. One of a state that is
+ * not the last may have been given to another since; that one is marked.
+ */
+static void expect_data(struct io_ram *ram, const struct images *images, bool older,
+			const char *what)
+{
+	char data[SOSNAP_BLOCK_SIZE];
+	unsigned long long blk;
+	unsigned int object;
+	u32 i, k;
+
+	for (i = 0; i < images->nr; i++)
+		for (k = 0; k < SV_SPAN; k++) {
+			u64 store = images->v[i].store[k];
+
+			if (!store || store == SOSNAP_STORE_ZERO ||
+			    (older && images->v[i].lossy))
+				continue;
+			io_ram_read(ram, store, data);
+			if (sscanf(data, "object %u block %llu", &object, &blk) != 2 || blk != k)
+				fail_msg("%s: %s has '%.40s' at %u", what, images->v[i].name, data,
+					 k);
+		}
+}
+
+static void destroy(struct io_ram *ram, u64 blk)
+{
+	memset(io_ram_disk(ram, blk), 0xff, SOSNAP_BLOCK_SIZE);
+}
+
+static void destroy_supers(struct io_ram *ram)
+{
+	destroy(ram, SOSNAP_SUPER_BLK0);
+	destroy(ram, SOSNAP_SUPER_BLK1);
+}
+
+static void destroy_bitmaps(struct io_ram *ram)
+{
+	destroy(ram, SOSNAP_BITMAP_SLOT);
+	destroy(ram, SOSNAP_BITMAP_SLOT + 1);
+}
+
+static u32 top_of(struct sv_store *st, const char *name)
+{
+	return le32_to_cpu(sosnap_catalog_name(&st->m.catalog, SOSNAP_CATALOG_SNAPSHOT,
+					       name)->item.snapshot.object);
+}
+
+static void snapshot_of(struct sv_store *st, const char *origin, const char *name)
+{
+	struct sosnap_pair pair = { .origin = origin, .name = name };
+	struct sosnap_change c;
+	char why[128];
+
+	sosnap_change_init(&c, &st->m, why, sizeof(why));
+	sv_change(st, &c, sosnap_change_snapshot(&c, &pair, 1, 1));
+}
+
+/* The first leaf of extents that has keys of one object only. */
+struct leaf_walk {
+	struct sosnap_btree_walk w;
+	u32 object;
+	u64 at, blk;
+	bool only;
+};
+
+static int leaf_node(struct sosnap_btree_walk *w, u64 blk, u8 level, u32 count)
+{
+	struct leaf_walk *l = container_of(w, struct leaf_walk, w);
+
+	if (level)
+		return 0;
+	if (l->only && l->at && !l->blk)
+		l->blk = l->at;
+	l->at = blk;
+	l->only = true;
+	return 0;
+}
+
+static int leaf_item(struct sosnap_btree_walk *w, const struct sosnap_key *key, const void *val)
+{
+	struct leaf_walk *l = container_of(w, struct leaf_walk, w);
+
+	l->only &= key->hi == l->object;
+	return 0;
+}
+
+static u64 leaf_of(struct sv_store *st, u32 object, struct sosnap_super *super)
+{
+	struct leaf_walk l = { .w = { .node = leaf_node, .item = leaf_item }, .object = object };
+	struct sosnap_tree tree = { .io = &st->ram->io, .id = SOSNAP_TREE_EXTENT,
+				    .val_bytes = sizeof(struct sosnap_disk_extent) };
+
+	must(sosnap_super_read(&st->ram->io, super));
+	tree.root = super->root[SOSNAP_TREE_EXTENT - 1];
+	must(sosnap_btree_walk(&tree, &l.w));
+	io_ram_drop_cache(st->ram);
+	assert_true(l.blk);
+	return l.blk;
+}
+
+/* Zeros take no blocks, so that none are missing says nothing of them. */
+static void lost_zeros(void **state)
+{
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	struct told t;
+	u64 leaf;
+	u32 i;
+
+	sv_new(&st, BLOCKS);
+	sv_add_snapshot(&st, "s1");
+	sv_add_snapshot(&st, "s2");
+	sv_add_snapshot(&st, "s3");
+	for (i = 0; i < 1000; i++) {
+		u32 object = i < 150 ? 1 : i < 850 ? 2 : 3;
+
+		if (object == 2)
+			sv_zero(&st, object, i * 3, 1);
+		else
+			sv_map(&st, object, i * 3, 1);
+		if (!(i % 100))
+			sv_checkpoint(&st, 0);
+	}
+	sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(&st);
+	look(st.ram, before);
+	leaf = leaf_of(&st, 2, &super);
+	destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+	destroy(st.ram, leaf);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	look(st.ram, after);
+	assert_int_equal(expect_marked(before, after, &t, &res, "zeros"), 1);
+	assert_int_equal(io_ram_free(st.ram), 0);
+	free(before);
+	free(after);
+}
+
+/* With the bitmap lost, what a catalogue says may be from before. */
+static void unsure_catalogue(void **state)
+{
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	struct told t;
+	u32 i;
+
+	sv_new(&st, BLOCKS);
+	sv_add_snapshot(&st, "s1");
+	for (i = 0; i < 20; i++)
+		sv_map(&st, 1, 1 + i * 3, 1);
+	sv_checkpoint(&st, 0);
+	snapshot_of(&st, "s1", "copy");
+	for (i = 0; i < 30; i++)
+		sv_map(&st, top_of(&st, "s1"), 300 + i * 3, 1);
+	sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(&st);
+	look(st.ram, before);
+	must(sosnap_super_read(&st.ram->io, &super));
+	destroy_bitmaps(st.ram);
+	destroy(st.ram, super.root[SOSNAP_TREE_CATALOG - 1].blk);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	look(st.ram, after);
+	assert_true(res.older_items && t.changes);
+	assert_true(expect_marked(before, after, &t, &res, "catalogue"));
+	assert_int_equal(res.marked, after->nr);
+	assert_int_equal(io_ram_free(st.ram), 0);
+	free(before);
+	free(after);
+}
+
+/* A state that lacks a block looks like one that was never complete. */
+static void state_before(void **state)
+{
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	struct told t;
+	u32 i;
+
+	sv_new(&st, BLOCKS);
+	sv_add_snapshot(&st, "s1");
+	sv_add_snapshot(&st, "s2");
+	for (i = 0; i < 20; i++)
+		sv_map(&st, 1 + i % 2, 1 + i * 3, 1);
+	sv_checkpoint(&st, 0);
+	sv_map(&st, 1, 1, 1);
+	sv_add_snapshot(&st, "young");
+	sv_checkpoint(&st, 0);
+	sv_close_store(&st);
+	look(st.ram, before);
+	must(sosnap_super_read(&st.ram->io, &super));
+	destroy_supers(st.ram);
+	destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+	/* the journal, which makes up for it */
+	for (i = 0; i < super.journal_blocks; i++)
+		destroy(st.ram, super.journal_blk + i);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	look(st.ram, after);
+	assert_true(expect_marked(before, after, &t, &res, "state"));
+	assert_int_equal(res.marked, after->nr);
+	assert_int_equal(io_ram_free(st.ram), 0);
+	free(before);
+	free(after);
+}
+
+/* The random one */
+
+struct family {
+	struct sv_store st;
+	u64 seed;
+	char name[SNAPS][16];
+	u32 nr;
+	u32 numbers;
+};
+
+static u32 below(struct family *f, u32 n)
+{
+	return io_ram_random(&f->seed) % n;
+}
+
+static void write_some(struct family *f)
+{
+	u32 who = below(f, f->nr), object = top_of(&f->st, f->name[who]);
+	u32 blk = below(f, SV_SPAN - 140);
+
+	/* one has zeros only */
+	if (who == 5 || (who == 1 && below(f, 2)))
+		sv_zero(&f->st, object, blk, 1 + below(f, 120));
+	else if (below(f, 4))
+		sv_map(&f->st, object, blk, 1 + below(f, 3));
+	else
+		sv_zero(&f->st, object, blk, 1 + below(f, 20));
+}
+
+static void make_some(struct family *f)
+{
+	struct sosnap_change c;
+	char why[128];
+	u32 who;
+
+	if (f->nr < 14 && below(f, 2)) {
+		who = below(f, f->nr);
+		snprintf(f->name[f->nr], sizeof(f->name[0]), "c%u", f->numbers++);
+		snapshot_of(&f->st, f->name[who], f->name[f->nr]);
+		f->nr++;
+	}
+	if (!below(f, 6)) {
+		sosnap_change_init(&c, &f->st.m, why, sizeof(why));
+		sv_change(&f->st, &c, sosnap_change_refresh(&c, f->name[below(f, f->nr)], 1));
+	}
+	if (!below(f, 5) && f->nr > 4) {
+		who = below(f, f->nr);
+		sv_remove_snapshot(&f->st, f->name[who]);
+		memcpy(f->name[who], f->name[--f->nr], sizeof(f->name[0]));
+	}
+}
+
+/* Trees of three levels, and states before the last one. */
+static void family(struct family *f, u64 seed)
+{
+	u32 i, k;
+
+	memset(f, 0, sizeof(*f));
+	f->seed = seed * 7919 + 1;
+	sv_new(&f->st, BLOCKS);
+	f->st.m.work[0].max_items = 4 + below(f, 6);
+	f->st.m.work[1].max_items = 4 + below(f, 20);
+	f->st.m.reap_extents = 40;
+	for (f->nr = 0; f->nr < 6; f->nr++) {
+		snprintf(f->name[f->nr], sizeof(f->name[0]), "s%u", f->nr + 1);
+		sv_add_snapshot(&f->st, f->name[f->nr]);
+	}
+	for (k = 0; k < 12; k++) {
+		for (i = 0; i < 30; i++) {
+			write_some(f);
+			if (!below(f, 40) || sosnap_journal_used(&f->st.m.journal) > 120)
+				sv_checkpoint(&f->st, 0);
+		}
+		make_some(f);
+		if (below(f, 2))
+			sv_checkpoint(&f->st, 0);
+	}
+	sv_checkpoint(&f->st, 0);
+	for (i = below(f, 3) * 8; i > 0; i--)
+		write_some(f);
+	if (!below(f, 3))
+		sv_add_snapshot(&f->st, "late");
+	sv_close_store(&f->st);
+}
+
+/* Blocks with metadata, of the last state and of those before. */
+static u32 find_metadata(struct io_ram *ram, u64 *blk, u32 most)
+{
+	u32 nr = 0;
+	u64 i;
+
+	for (i = 0; i < ram->io.nr_blocks; i++) {
+		const struct sosnap_disk_header *h = (void *)ram->disk[i];
+		u32 magic = h ? le32_to_cpu(h->magic) : 0;
+
+		if ((magic == SOSNAP_MAGIC_SUPER || magic == SOSNAP_MAGIC_NODE ||
+		     magic == SOSNAP_MAGIC_BITMAP || magic == SOSNAP_MAGIC_SUMMARY) &&
+		    le64_to_cpu(h->blk) == i && nr < most)
+			blk[nr++] = i;
+	}
+	return nr;
+}
+
+static void damage(struct family *f, struct io_ram *ram, const u64 *blk, u32 nr)
+{
+	u32 k = 1 + below(f, 5);
+
+	if (!below(f, 3))
+		destroy_supers(ram);
+	if (!below(f, 4))
+		destroy_bitmaps(ram);
+	while (k--)
+		destroy(ram, blk[below(f, nr)]);
+}
+
+static void random_damage(void **state)
+{
+	u64 first = getenv("TOLD_SEED") ? atoll(getenv("TOLD_SEED")) : 1, seed;
+	u64 seeds = getenv("TOLD_SEEDS") ? atoll(getenv("TOLD_SEEDS")) : 25;
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct sosnap_salvage_result res;
+	static u64 blk[BLOCKS];
+	u32 rep, nr, differ = 0;
+	struct family f;
+	struct told t;
+	char what[64];
+
+	for (seed = first; seed < first + seeds; seed++) {
+		struct io_ram *ram;
+
+		family(&f, seed);
+		ram = sv_copy_of(&f.st);
+		look(ram, before);
+		io_ram_free(ram);
+		nr = find_metadata(f.st.ram, blk, ARRAY_SIZE(blk));
+		for (rep = 0; rep < 20; rep++) {
+			int r;
+
+			snprintf(what, sizeof(what), "TOLD_SEED=%llu, damage %u",
+				 (unsigned long long)seed, rep);
+			ram = sv_copy_of(&f.st);
+			damage(&f, ram, blk, nr);
+			r = mend(ram, &t, &res);
+			if (r)
+				fail_msg("%s: error %d", what, r);
+			sv_expect_clean(ram);
+			look(ram, after);
+			differ += expect_marked(before, after, &t, &res, what);
+			expect_data(ram, after, res.older_state, what);
+			io_ram_free(ram);
+		}
+		io_ram_free(f.st.ram);
+	}
+	assert_true(differ > 0);
+	free(before);
+	free(after);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lost_zeros),
+		cmocka_unit_test(unsure_catalogue),
+		cmocka_unit_test(state_before),
+		cmocka_unit_test(random_damage),
+	};
+
+	return cmocka_run_group_tests_name("sosnap_salvage_told", tests, NULL, NULL);
+}
