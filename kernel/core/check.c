@@ -415,7 +415,7 @@ static int check_missing(struct sosnap_check *c, u64 expected)
 	u32 nr, i, after = 0;
 	u64 bad;
 	int r = sosnap_salvage_commits(c->io, c->super.journal_blk, c->super.journal_blocks,
-				       &commits, &nr, &bad);
+				       c->super.tail_seq, &commits, &nr, &bad);
 
 	if (bad)
 		sosnap_check_say(c, SOSNAP_FAULT_BLOCK_READ, bad, 0, "a block of the journal");

@@ -44,6 +44,7 @@ void sosnap_salvage_free(struct sosnap_salvage *s)
 	kvfree(s->block);
 	kvfree(s->object);
 	kvfree(s->bad);
+	kvfree(s->contested);
 	kfree(s);
 }
 
@@ -53,6 +54,10 @@ static int find_with_super(struct sosnap_salvage *s)
 	u32 i;
 	int r = salvage_bitmaps(s);
 
+	/* a salvage without superblocks was cut short: see write_super() */
+	s->guessed = s->meta.super.data_blocks == s->meta.super.nr_blocks;
+	s->result->older_state = s->guessed &&
+				 s->meta.super.node_blocks == s->meta.super.nr_blocks;
 	s->next_object = s->meta.super.next_object;
 	if (!r)
 		r = salvage_walk_roots(s);
@@ -96,6 +101,7 @@ static int find_without_super(struct sosnap_salvage *s)
 	u64 i;
 	u32 t;
 
+	s->guessed = true;
 	if (!r)
 		r = salvage_super_guess(s);
 	if (r)
@@ -195,10 +201,19 @@ static void tell_object(struct tell *t, u32 object)
 /* Entries of this catalogue are fenced when they may not be what they were. */
 static void mark(struct sosnap_salvage *s, struct sosnap_entry *e, bool doubtful)
 {
-	if (doubtful || e->fenced || s->result->lost_commits)
+	if (doubtful || e->fenced || s->result->lost_commits || s->all_doubtful)
 		e->item.snapshot.flags |= cpu_to_le32(SOSNAP_SNAPSHOT_LOSSY);
 	if (le32_to_cpu(e->item.snapshot.flags) & SOSNAP_SNAPSHOT_LOSSY)
 		s->result->marked++;
+}
+
+static void tell_contested(struct sosnap_salvage *s)
+{
+	u64 i;
+
+	for (i = 0; i < s->nr_contested && s->ops->changed; i++)
+		s->ops->changed(s->ctx, SOSNAP_CATALOG_OBJECT, s->contested[i],
+				"has blocks that are claimed twice: what they hold may be wrong");
 }
 
 static void tell_losses(struct sosnap_salvage *s)
@@ -217,6 +232,7 @@ static void tell_losses(struct sosnap_salvage *s)
 		object = le32_to_cpu(e->item.snapshot.object);
 		for (steps = 0; object && steps <= s->meta.catalog.nr; steps++) {
 			tell_object(&t, object);
+			doubtful |= salvage_is_contested(s, object);
 			o = sosnap_catalog_get(&s->meta.catalog, SOSNAP_CATALOG_OBJECT, object);
 			object = o ? le32_to_cpu(o->item.object.parent) : 0;
 			doubtful |= !o || o->fenced;
@@ -230,6 +246,21 @@ static void tell_losses(struct sosnap_salvage *s)
 		if (ob->known && ob->want > ob->sure)
 			s->result->lost_blocks += ob->want - ob->sure;
 	}
+}
+
+/* An object that the state has anything of was not made by the journal. */
+static void state_objects(struct sosnap_salvage *s)
+{
+	const struct sosnap_entry *e;
+	u64 i;
+
+	for (i = 0; i < s->meta.catalog.nr; i++) {
+		e = s->meta.catalog.entry[i];
+		if (e->type == SOSNAP_CATALOG_OBJECT)
+			s->next_object = max(s->next_object, (u64)e->id + 1);
+	}
+	for (i = 0; i < s->extents.nr; i++)
+		s->next_object = max(s->next_object, (u64)s->extents.v[i].object + 1);
 }
 
 static int find(struct sosnap_salvage *s)
@@ -247,6 +278,7 @@ static int find(struct sosnap_salvage *s)
 	}
 	for (i = 0; i < s->nr_blocks; i++)
 		s->most_gen = max(s->most_gen, s->block[i].gen);
+	state_objects(s);
 	if (!r)
 		r = salvage_journal(s);
 	if (!r)
@@ -257,6 +289,8 @@ static int find(struct sosnap_salvage *s)
 	for (k = 0; k < s->meta.catalog.nr && s->result->older_state; k++)
 		s->meta.catalog.entry[k]->fenced = true;
 	r = salvage_catalog(s);
+	if (!r)
+		tell_contested(s);
 	if (!r)
 		tell_losses(s);
 	for (i = 0; i < s->extents.nr; i++)
@@ -435,10 +469,11 @@ static void found_root(const struct salvage_tree *t, const struct sosnap_super *
 	if (!t->tops && t->whole)
 		return;
 	*root = t->top;
-	if (t->tops != 1) {
+	/* the only one that is left of many is no root: nobody would miss the others */
+	if (t->tops != 1 || !t->whole) {
 		root->blk = SOSNAP_BITMAP_SLOT;
 		root->gen = super->gen;
-		root->depth = 1;
+		root->depth = 2;
 	}
 	root->nr_items = t->whole ? t->nr_items : U64_MAX;
 }
@@ -461,6 +496,9 @@ static int write_super(struct sosnap_salvage *s, struct sosnap_io *io)
 	super->tail = s->tail;
 	super->tail_seq = s->tail_seq;
 	super->flags = 0;
+	/* no store has these counts: until the salvage has ended it is not in use */
+	super->data_blocks = super->nr_blocks;
+	super->node_blocks = s->result->older_state ? super->nr_blocks : 0;
 	for (i = 0; i < SOSNAP_NR_TREES; i++)
 		found_root(&s->tree[i], super, &super->root[i]);
 	r = sosnap_super_write(io, super);

@@ -20,8 +20,9 @@
  *
  * Single ownership: no block gets two owners. Claims go by S1 and S2, then the
  * journal, then S3, then older states, each the younger first; what comes late
- * is lost and told. A claim of the journal on a block that G owns was merged
- * into G before.
+ * is lost and told. Without superblocks, a claim of the journal on a block that G
+ * owns was merged into G before. Else, and of two claims of G, one is wrong, and
+ * nobody knows which: both are marked and told.
  *
  * Older states, and S3: a node that was replaced may name blocks that have been freed
  * since, given to another snapshot, and freed again. No later claim of them is
@@ -172,6 +173,7 @@ struct sosnap_salvage_commit {
 };
 
 int sosnap_salvage_commits(struct sosnap_io *io, u64 journal_blk, u64 journal_blocks,
-			   struct sosnap_salvage_commit **commits, u32 *nr, u64 *bad);
+			   u64 tail_seq, struct sosnap_salvage_commit **commits, u32 *nr,
+			   u64 *bad);
 
 #endif /* SOSNAP_SALVAGE_H */

@@ -13,6 +13,17 @@
 
 #define SALVAGE_UUIDS	16U	/* stores told apart on one device */
 
+/*
+ * A state claims a block once; the journal and older states may again and again.
+ * What claims more than so many times the store is not looked at to the end, as
+ * that could take any time.
+ */
+#define SALVAGE_LAPS_SURE	2U
+#define SALVAGE_LAPS		16U
+
+/* No store reaches this generation or number of a commit, and there is room behind. */
+#define SALVAGE_MOST_GEN	(1ULL << 56)
+
 /* How much a node can be trusted, see salvage.h; the larger wins. */
 enum salvage_class {
 	SALVAGE_OLDER,		/* of an older state */
@@ -121,10 +132,15 @@ struct salvage_tree {
  * @bits:       by region: its bitmap in force
  * @node:       by region: blocks with nodes that are part of the state
  * @owned:      by region: blocks that have an owner in the result
+ * @shared:     by region: blocks with two claims that cannot both be right
  * @tree:       by id - 1
  * @extents:    of the trees
  * @records:    of the journal
  * @object:     by id
+ * @contested:  objects with such a claim, by id
+ * @budget:     blocks of claims that may still be looked at
+ * @guessed:    no superblock tells where the journal starts
+ * @all_doubtful: more is claimed than was looked at
  * @most_gen:   no block on the device is younger
  * @most_seq:   nor a commit
  * @next_object: with a superblock: no object of the state has this number
@@ -150,11 +166,18 @@ struct sosnap_salvage {
 	u8 **bits;
 	u8 **node;
 	u8 **owned;
+	u8 **shared;
 	struct salvage_tree tree[SOSNAP_NR_TREES];
 	struct salvage_claims extents;
 	struct salvage_claims records;
 	struct salvage_object *object;
 	u32 nr_objects;
+	u32 *contested;
+	u64 nr_contested;
+	u64 max_contested;
+	u64 budget;
+	bool guessed;
+	bool all_doubtful;
 	u64 most_gen;
 	u64 most_seq;
 	u64 next_object;
@@ -190,11 +213,16 @@ int salvage_lose(struct salvage_tree *t, const struct sosnap_key *first,
 /* salvage_own.c */
 bool salvage_test(const struct sosnap_salvage *s, u8 *const *map, u64 blk);
 int salvage_mark(struct sosnap_salvage *s, u8 **map, u64 blk);
+bool salvage_spend(struct sosnap_salvage *s, u64 blocks);
 int salvage_own_first(struct sosnap_salvage *s);
 int salvage_own(struct sosnap_salvage *s, bool final);
 int salvage_mismatch(struct sosnap_salvage *s, u64 *blocks);
 int salvage_by_age(const void *a, const void *b);
 struct salvage_object *salvage_object(const struct sosnap_salvage *s, u32 id);
+
+/* salvage_contest.c */
+int salvage_contest(struct sosnap_salvage *s);
+bool salvage_is_contested(const struct sosnap_salvage *s, u32 id);
 
 /* salvage_catalog.c */
 int salvage_catalog(struct sosnap_salvage *s);

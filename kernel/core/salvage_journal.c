@@ -50,6 +50,7 @@ static int by_seq(const void *a, const void *b)
  * @io:             the device; its uuid is set
  * @journal_blk:    first block of the journal
  * @journal_blocks: its size
+ * @tail_seq:       the number that its first commit should have, 0: not known
  * @commits:        set to an array, by number, to be kvfree()d
  * @nr:             set to how many
  * @bad:            NULL, or set to the last block that cannot be read, 0: none
@@ -57,7 +58,8 @@ static int by_seq(const void *a, const void *b)
  * Return: 0 or -ENOMEM; what cannot be read is passed over.
  */
 int sosnap_salvage_commits(struct sosnap_io *io, u64 journal_blk, u64 journal_blocks,
-			   struct sosnap_salvage_commit **commits, u32 *nr, u64 *bad)
+			   u64 tail_seq, struct sosnap_salvage_commit **commits, u32 *nr,
+			   u64 *bad)
 {
 	void *buf = kvmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT, GFP_KERNEL);
 	const struct sosnap_disk_header *h = buf;
@@ -86,6 +88,10 @@ int sosnap_salvage_commits(struct sosnap_io *io, u64 journal_blk, u64 journal_bl
 	kvfree(buf);
 	if (found)
 		sort(*commits, found, sizeof(**commits), by_seq, NULL);
+	/* a number that no store reaches was not given out */
+	while (found && (*commits)[found - 1].seq >= SALVAGE_MOST_GEN &&
+	       (*commits)[found - 1].seq > tail_seq + journal_blocks)
+		found--;
 	*nr = found;
 	return r;
 }
@@ -116,6 +122,7 @@ static bool load_commit(struct apply *a, const struct sosnap_salvage_commit *c)
 /* Whether the state has blocks of this commit: then it is merged. */
 static bool is_merged(const struct apply *a)
 {
+	u64 blocks = a->s->meta.super.nr_blocks;
 	u32 nr, i, k;
 	const struct sosnap_disk_record *d = slots_of(a, &nr);
 
@@ -125,9 +132,13 @@ static bool is_merged(const struct apply *a)
 
 		if (type == SOSNAP_RECORD_PUT)
 			i += len;
-		if (type != SOSNAP_RECORD_MAP)
+		if (type != SOSNAP_RECORD_MAP || store >= blocks || len > blocks - store)
 			continue;
-		for (k = 0; k < len && store + k < a->s->meta.super.nr_blocks; k++)
+		if (!salvage_spend(a->s, len)) {
+			a->s->all_doubtful = true;
+			a->s->result->shared_blocks += len;
+		}
+		for (k = 0; k < len && !a->s->all_doubtful; k++)
 			if (salvage_is_used(a->s, store + k))
 				return true;
 	}
@@ -200,6 +211,7 @@ static u32 first_new(struct apply *a, const struct sosnap_salvage_commit *c, u32
 			;
 		return i;
 	}
+	a->s->budget = SALVAGE_LAPS * a->s->meta.super.nr_blocks;
 	for (i = nr; i > 0; i--)
 		if (load_commit(a, &c[i - 1]) && is_merged(a))
 			break;
@@ -334,7 +346,8 @@ int salvage_journal(struct sosnap_salvage *s)
 	struct apply a = { .s = s };
 	u64 end = 0, bad;
 	u32 nr, i;
-	int r = sosnap_salvage_commits(s->io, super->journal_blk, blocks, &c, &nr, &bad);
+	int r = sosnap_salvage_commits(s->io, super->journal_blk, blocks,
+				       s->result->super_lost ? 0 : super->tail_seq, &c, &nr, &bad);
 
 	a.buf = kvmalloc((size_t)SOSNAP_COMMIT_BLOCKS << SOSNAP_BLOCK_SHIFT, GFP_KERNEL);
 	if (!r && !a.buf)

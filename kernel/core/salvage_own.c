@@ -84,8 +84,23 @@ static void owned_exit(struct sosnap_salvage *s)
 
 	for (i = 0; i < s->nr_regions; i++) {
 		kvfree(s->owned[i]);
+		kvfree(s->shared[i]);
 		s->owned[i] = NULL;
+		s->shared[i] = NULL;
 	}
+}
+
+/**
+ * salvage_spend() - whether so many blocks may still be looked at
+ * @s:      its budget is lowered
+ * @blocks: how many
+ */
+bool salvage_spend(struct sosnap_salvage *s, u64 blocks)
+{
+	bool enough = blocks <= s->budget;
+
+	s->budget -= enough ? blocks : s->budget;
+	return enough;
 }
 
 /**
@@ -147,11 +162,15 @@ static int add_piece(struct salvage_claims *claims, u64 i, u32 from, u32 to)
 	return 0;
 }
 
-/*
- * Give a claim its blocks. Those that are owned, or @used and free in the
- * bitmaps, are cut out; @cut is how many.
- */
-static int give(struct sosnap_salvage *s, struct salvage_claims *claims, u64 i, bool used, u64 *cut)
+enum give_how {
+	GIVE,
+	GIVE_NOTED,	/* what is cut out is noted as shared */
+	GIVE_USED,	/* what is free in the bitmaps is cut out, too */
+};
+
+/* Give a claim its blocks. Those that are owned are cut out; @cut is how many. */
+static int give(struct sosnap_salvage *s, struct salvage_claims *claims, u64 i, enum give_how how,
+		u64 *cut)
 {
 	struct salvage_claim c = claims->v[i];
 	u32 k, from = 0;
@@ -159,14 +178,23 @@ static int give(struct sosnap_salvage *s, struct salvage_claims *claims, u64 i, 
 	int r = 0;
 
 	*cut = 0;
-	claims->v[i].drop = false;
+	claims->v[i].drop = c.store != SOSNAP_STORE_ZERO && !salvage_spend(s, c.len);
+	if (claims->v[i].drop) {
+		/* whose claims it contradicts is not known */
+		s->all_doubtful |= how != GIVE_USED;
+		s->result->shared_blocks += how == GIVE ? c.len : 0;
+		*cut = c.len;
+		return 0;
+	}
 	for (k = 0; c.store != SOSNAP_STORE_ZERO && k < c.len && !r; k++) {
 		r = is_owned(s, c.store + k, &owned);
-		owned |= used && salvage_is_free(s, c.store + k);
+		owned |= how == GIVE_USED && salvage_is_free(s, c.store + k);
 		if (!r && !owned) {
 			r = salvage_mark(s, s->owned, c.store + k);
 			continue;
 		}
+		if (!r && how == GIVE_NOTED)
+			r = salvage_mark(s, s->shared, c.store + k);
 		if (!r && from < k)
 			r = add_piece(claims, i, from, k);
 		from = k + 1;
@@ -201,13 +229,14 @@ static int own_sure(struct sosnap_salvage *s, bool final)
 	u64 i, cut;
 	int r = 0;
 
+	s->budget = SALVAGE_LAPS_SURE * s->meta.super.nr_blocks;
 	for (i = s->extents.found; i-- > 0 && !r;) {
 		struct salvage_claim c = s->extents.v[i];
 		struct sosnap_key first = { c.object, c.blk }, end = { c.object, c.blk + c.len };
 
 		if (c.class != SALVAGE_SURE)
 			break;
-		r = give(s, &s->extents, i, false, &cut);
+		r = give(s, &s->extents, i, final ? GIVE_NOTED : GIVE, &cut);
 		if (!r && cut && final) {
 			s->result->shared_blocks += cut;
 			r = salvage_lose(&s->tree[SOSNAP_TREE_EXTENT - 1], &first, &end);
@@ -221,10 +250,11 @@ static int own_records(struct sosnap_salvage *s)
 	u64 i, cut;
 	int r = 0;
 
+	s->budget = SALVAGE_LAPS * s->meta.super.nr_blocks;
 	for (i = s->records.found; i-- > 0 && !r;) {
-		r = give(s, &s->records, i, false, &cut);
+		r = give(s, &s->records, i, s->guessed ? GIVE : GIVE_NOTED, &cut);
 		/* without a superblock it was merged before, and is no loss */
-		if (!s->result->super_lost)
+		if (!s->guessed)
 			s->result->shared_blocks += cut;
 	}
 	return r;
@@ -249,9 +279,10 @@ static int own_doubtful(struct sosnap_salvage *s)
 	u64 i, cut;
 	int r = 0;
 
+	s->budget = SALVAGE_LAPS * s->meta.super.nr_blocks;
 	for (i = s->extents.found; i-- > 0 && !r;)
 		if (s->extents.v[i].class != SALVAGE_SURE)
-			r = give(s, &s->extents, i, true, &cut);
+			r = give(s, &s->extents, i, GIVE_USED, &cut);
 	return r;
 }
 
@@ -300,9 +331,12 @@ int salvage_own_first(struct sosnap_salvage *s)
 	u64 i, k;
 	int r = 0;
 
+	s->budget = SALVAGE_LAPS_SURE * s->meta.super.nr_blocks;
 	for (i = 0; i < s->extents.nr; i++) {
 		const struct salvage_claim *c = &s->extents.v[i];
 
+		if (c->store != SOSNAP_STORE_ZERO && !salvage_spend(s, c->len))
+			continue;
 		for (k = 0; c->store != SOSNAP_STORE_ZERO && k < c->len && !r; k++)
 			r = salvage_mark(s, s->owned, c->store + k);
 	}
@@ -339,6 +373,8 @@ int salvage_own(struct sosnap_salvage *s, bool final)
 	if (!final)
 		return 0;
 	r = own_records(s);
+	if (!r)
+		r = salvage_contest(s);
 	if (!r)
 		r = own_doubtful(s);
 	if (!r)

@@ -79,12 +79,16 @@ static int look_at(struct sosnap_salvage *s, u64 blk, const u8 *data)
 {
 	const struct sosnap_disk_header *h = (const void *)data;
 	u32 magic = le32_to_cpu(h->magic);
+	u64 gen = le64_to_cpu(h->gen);
 	struct salvage_block *b;
 	int r;
 
 	if ((magic != SOSNAP_MAGIC_NODE && magic != SOSNAP_MAGIC_BITMAP &&
 	     magic != SOSNAP_MAGIC_SUMMARY) || le64_to_cpu(h->blk) != blk ||
-	    le64_to_cpu(h->owner) > U32_MAX || le64_to_cpu(h->gen) >= 1ULL << 62 ||
+	    le64_to_cpu(h->owner) > U32_MAX ||
+	    (gen >= SALVAGE_MOST_GEN && gen > s->meta.super.gen) ||
+	    /* what a guest has written, or what another store has left */
+	    (!s->result->super_lost && memcmp(h->uuid, s->io->uuid, sizeof(h->uuid))) ||
 	    !sosnap_sealed(data, SOSNAP_BLOCK_SIZE))
 		return 0;
 	r = salvage_room((void **)&s->block, s->nr_blocks, &s->max_blocks, sizeof(*s->block));
@@ -93,7 +97,7 @@ static int look_at(struct sosnap_salvage *s, u64 blk, const u8 *data)
 	b = &s->block[s->nr_blocks];
 	memset(b, 0, sizeof(*b));
 	b->blk = blk;
-	b->gen = le64_to_cpu(h->gen);
+	b->gen = gen;
 	b->magic = magic;
 	b->owner = le64_to_cpu(h->owner);
 	b->level = h->level;

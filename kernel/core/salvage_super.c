@@ -253,15 +253,19 @@ void salvage_bitmaps_exit(struct sosnap_salvage *s)
 			kvfree(s->node[i]);
 		if (s->owned)
 			kvfree(s->owned[i]);
+		if (s->shared)
+			kvfree(s->shared[i]);
 	}
 	kvfree(s->known);
 	kvfree(s->bits);
 	kvfree(s->node);
 	kvfree(s->owned);
+	kvfree(s->shared);
 	s->known = NULL;
 	s->bits = NULL;
 	s->node = NULL;
 	s->owned = NULL;
+	s->shared = NULL;
 }
 
 /**
@@ -280,7 +284,8 @@ int salvage_bitmaps(struct sosnap_salvage *s)
 	s->bits = kvcalloc(s->nr_regions, sizeof(*s->bits), GFP_KERNEL);
 	s->node = kvcalloc(s->nr_regions, sizeof(*s->node), GFP_KERNEL);
 	s->owned = kvcalloc(s->nr_regions, sizeof(*s->owned), GFP_KERNEL);
-	if (!s->known || !s->bits || !s->node || !s->owned)
+	s->shared = kvcalloc(s->nr_regions, sizeof(*s->shared), GFP_KERNEL);
+	if (!s->known || !s->bits || !s->node || !s->owned || !s->shared)
 		return -ENOMEM;
 	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
 		r = load_summary(s, i);

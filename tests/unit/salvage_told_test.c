@@ -3,6 +3,7 @@
  * What a repaired store says of a snapshot is what was there, or the snapshot is
  * marked and something was told: by chosen damage, and by random.
  */
+#include <time.h>
 #include "extent.h"
 #include "salvage.h"
 #include "salvage_env.h"
@@ -343,6 +344,212 @@ static void state_before(void **state)
 	free(after);
 }
 
+/* Two snapshots with a few blocks each. */
+static void make_two(struct sv_store *st)
+{
+	u32 i;
+
+	sv_new(st, BLOCKS);
+	sv_add_snapshot(st, "s1");
+	sv_add_snapshot(st, "s2");
+	sv_add_snapshot(st, "s3");
+	for (i = 0; i < 40; i++)
+		sv_map(st, 1 + i % 2, 1 + i * 3, 1);
+	sv_checkpoint(st, 0);
+}
+
+static u64 block_of(struct sv_store *st, u32 object, u64 blk)
+{
+	struct sosnap_extent x;
+
+	must(sosnap_extent_find(sosnap_meta_live(&st->m, SOSNAP_TREE_EXTENT), object, blk, &x));
+	return x.store;
+}
+
+/* An extent that no code would write. */
+static void put_extent(struct sv_store *st, u32 object, u64 blk, u32 len, u64 store)
+{
+	struct sosnap_key key = { .hi = object, .lo = blk };
+	struct sosnap_disk_extent d = { .store = cpu_to_le64(store), .len = cpu_to_le32(len) };
+
+	must(sosnap_btree_put(&st->m.work[SOSNAP_TREE_EXTENT - 1], &st->m.txn, &key, &d));
+}
+
+static void begin(struct sv_store *st)
+{
+	st->m.txn.gen = st->m.super.gen + 1;
+	sosnap_space_begin(&st->m.space, st->m.super.gen + 1);
+}
+
+static void expect_lossy(struct io_ram *ram, bool s1, bool s2, bool s3)
+{
+	struct images *images = calloc(1, sizeof(*images));
+
+	look(ram, images);
+	assert_int_equal(image_of(images, "s1")->lossy, s1);
+	assert_int_equal(image_of(images, "s2")->lossy, s2);
+	assert_int_equal(image_of(images, "s3")->lossy, s3);
+	free(images);
+}
+
+/* A commit maps a block that the state owns: one of the two has the other's data. */
+static void journal_against_state(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sosnap_disk_record rec;
+	struct sv_store st;
+	struct told t;
+
+	make_two(&st);
+	sosnap_record_fill(&rec, SOSNAP_RECORD_MAP, 2, 300, 1, block_of(&st, 1, 1));
+	sv_commit(&st, &rec, 1);
+	sv_close_store(&st);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	assert_true(res.shared_blocks && t.changes == 2);
+	expect_lossy(st.ram, true, true, false);
+	io_ram_free(st.ram);
+}
+
+static void state_against_itself(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sv_store st;
+	struct told t;
+	u32 same;
+
+	for (same = 0; same < 2; same++) {
+		make_two(&st);
+		begin(&st);
+		if (same)
+			put_extent(&st, 1, 0, 100, 5000);
+		else
+			put_extent(&st, 2, 500, 1, block_of(&st, 1, 1));
+		sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+		sv_close_store(&st);
+		must(mend(st.ram, &t, &res));
+		sv_expect_clean(st.ram);
+		assert_true(res.shared_blocks && t.changes == (same ? 1 : 2));
+		expect_lossy(st.ram, true, !same, false);
+		io_ram_free(st.ram);
+	}
+}
+
+/* Many times the device is claimed: that takes no more time than the device has blocks. */
+static void too_many_claims(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sv_store st;
+	clock_t start;
+	struct told t;
+	u32 i;
+
+	make_two(&st);
+	begin(&st);
+	for (i = 0; i < 30000; i++)
+		put_extent(&st, 1, 100000 + i * 10000ULL, 7000, 1000);
+	sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(&st);
+	start = clock();
+	must(mend(st.ram, &t, &res));
+	assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+	sv_expect_clean(st.ram);
+	assert_true(res.shared_blocks > BLOCKS);
+	expect_lossy(st.ram, true, true, true);
+	io_ram_free(st.ram);
+}
+
+/* What a guest has written, and a commit with a number that no store reaches. */
+static void numbers_of_others(void **state)
+{
+	u8 data[SOSNAP_BLOCK_SIZE] = { 0 };
+	struct sosnap_disk_header *h = (void *)data;
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	struct told t;
+	u64 blk;
+
+	make_two(&st);
+	blk = block_of(&st, 1, 1);
+	h->magic = cpu_to_le32(SOSNAP_MAGIC_NODE);
+	memset(h->uuid, 0xee, sizeof(h->uuid));
+	h->blk = cpu_to_le64(blk);
+	h->gen = cpu_to_le64((1ULL << 55) - 1);
+	h->owner = cpu_to_le64(SOSNAP_TREE_EXTENT);
+	h->count = cpu_to_le32(1);
+	sosnap_seal(data, sizeof(data));
+	io_ram_submit(st.ram, blk, 1, data);
+	st.m.journal.seq = 1ULL << 61;
+	sv_zero(&st, 1, 3000, 1);
+	must(sosnap_super_read(&st.ram->io, &super));
+	sv_close_store(&st);
+	destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	must(sosnap_super_read(&st.ram->io, &super));
+	assert_true(super.gen < 1000 && super.tail_seq < 1000);
+	io_ram_free(st.ram);
+}
+
+/* A number that is too low makes no object one that only the journal knows. */
+static void low_next_object(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	struct told t;
+
+	make_two(&st);
+	sv_close_store(&st);
+	must(sosnap_super_read(&st.ram->io, &super));
+	super.next_object = 1;
+	must(sosnap_super_write(&st.ram->io, &super));
+	destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+	must(mend(st.ram, &t, &res));
+	sv_expect_clean(st.ram);
+	assert_true(t.ranges);
+	expect_lossy(st.ram, true, true, true);
+	io_ram_free(st.ram);
+}
+
+/* Cut short after the superblocks that lead to what was found. */
+static void cut_without_superblocks(void **state)
+{
+	struct sosnap_salvage_result res, again;
+	struct sosnap_super super;
+	struct sosnap_meta m;
+	struct sv_store st;
+	struct io_ram *cut;
+	struct told t;
+	u32 older;
+
+	for (older = 0; older < 2; older++) {
+		make_two(&st);
+		sv_map(&st, 1, 2000, 1);
+		sv_checkpoint(&st, older ? 0 : SOSNAP_SUPER_CLEAN);
+		sv_close_store(&st);
+		must(sosnap_super_read(&st.ram->io, &super));
+		destroy_supers(st.ram);
+		if (older)
+			destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+		io_ram_log_begin(st.ram);
+		must(mend(st.ram, &t, &res));
+		assert_int_equal(res.older_state, older);
+		cut = io_ram_crash(st.ram, io_ram_point_at(st.ram, 2), NULL);
+		must(sosnap_meta_open(&m, &cut->io, NULL));
+		assert_true(m.doubt);
+		sosnap_meta_close(&m);
+		io_ram_drop_cache(cut);
+		must(mend(cut, &t, &again));
+		assert_int_equal(again.older_state, older);
+		assert_int_equal(again.marked, res.marked);
+		sv_expect_clean(cut);
+		io_ram_free(cut);
+		io_ram_free(st.ram);
+	}
+}
+
 /* The random one */
 
 struct family {
@@ -507,6 +714,12 @@ int main(void)
 		cmocka_unit_test(lost_zeros),
 		cmocka_unit_test(unsure_catalogue),
 		cmocka_unit_test(state_before),
+		cmocka_unit_test(journal_against_state),
+		cmocka_unit_test(state_against_itself),
+		cmocka_unit_test(too_many_claims),
+		cmocka_unit_test(numbers_of_others),
+		cmocka_unit_test(low_next_object),
+		cmocka_unit_test(cut_without_superblocks),
 		cmocka_unit_test(random_damage),
 	};
 
