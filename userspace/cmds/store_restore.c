@@ -593,8 +593,8 @@ static void refuse_younger(struct load *l)
 	struct sosnap_salvage_commit *commits;
 	u32 nr;
 
-	if (sosnap_salvage_commits(&l->file->io, s->journal_blk, s->journal_blocks, &commits, &nr,
-				   NULL))
+	if (sosnap_salvage_commits(&l->file->io, s->journal_blk, s->journal_blocks, l->last,
+				   &commits, &nr, NULL))
 		sosnap_die_memory();
 	if (nr && commits[nr - 1].seq > l->last)
 		wrong(l, "the device holds commit %llu of this store, the dump ends with %llu: the dump is of an older state, and blocks that it names may have been used again since",
