@@ -638,6 +638,7 @@ static void ask_for_them(struct sosnap_store *store)
 {
 	/* pairs with sosnap_space_awaited() */
 	smp_mb();
+	/* a look without the lock, as there: a checkpoint too many does no harm */
 	if (READ_ONCE(store->freeing) && !data_race(bio_list_empty(&store->parked)))
 		sosnap_checkpoint_queue(store);
 }

@@ -348,16 +348,16 @@ test_store_restore_refuses()
 test_store_restore_origin()
 {
 	store f
-	"$SOSNAP" store dump f --json > dump || fail "dump"
-	sed 's/\("name": "web-2".*"origin": \)null/\11/' dump > input
-	cmp -s dump input && fail "the dump has no origin"
+	"$SOSNAP" store dump f --json > plain || fail "dump"
+	sed 's/\("name": "web-2".*"origin": \)null/\11/' plain > input
+	cmp -s plain input && fail "the dump has no origin"
 	truncate -s 64M g
 	restore_dump g
 	[ "$code" = 0 ] || fail "restore: $err"
 	expect 0 store dump g --json
 	grep -q '"name": "web-2".*"origin": 1,' out || fail "the origin is lost"
 	grep -q '"name": "web-1".*"origin": null,' out || fail "an origin came from nowhere"
-	sed 's/"origin": [^,]*, //' dump > input
+	sed 's/"origin": [^,]*, //' plain > input
 	truncate -s 64M h
 	restore_dump h
 	[ "$code" = 0 ] || fail "restore: $err"
