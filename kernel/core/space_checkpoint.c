@@ -157,9 +157,8 @@ static int born_runs(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *n
 	const u8 *was;
 	int r;
 
-	*nr = 0;
+	*nr = n;
 	if (!rg->gen_slot) {
-		*nr = n;
 		if (fn)
 			fn(ctx, first + bit, n);
 		return 0;
@@ -168,11 +167,12 @@ static int born_runs(struct sosnap_space *sp, u32 region, u32 bit, u32 n, u32 *n
 	if (r)
 		return r;
 	was = ((struct sosnap_disk_bitmap *)old.data)->bits;
-	while (bit < end) {
+	*nr -= bits_count(was, bit, n);
+	/* nearly always none: what is freed is older than this checkpoint */
+	while (*nr && bit < end) {
 		from = bit;
 		while (bit < end && !bits_any(was, bit, 1))
 			bit++;
-		*nr += bit - from;
 		if (bit > from && fn)
 			fn(ctx, first + from, bit - from);
 		while (bit < end && bits_any(was, bit, 1))

@@ -130,7 +130,7 @@ struct sosnap_log_chunk {
 
 #define SOSNAP_LOG_CHUNK	4095U
 #define SOSNAP_LOG_SPARE	4U	/* chunks kept ready */
-#define SOSNAP_IO_WORKERS 64U		/* most that go the slow path at once */
+#define SOSNAP_IO_WORKERS	64U	/* most that go the slow path at once */
 #define SOSNAP_MERGE_SECONDS	20U	/* until an idle store is merged */
 #define SOSNAP_LOG_OPEN_MAX	(SOSNAP_COMMIT_SLOTS - SOSNAP_CHANGE_SLOTS)
 
