@@ -3,106 +3,23 @@
  * What a repair meets besides damage: numbers at their end, blocks that cannot
  * be read.
  */
-#include "change.h"
-#include "io_ram.h"
-#include "meta.h"
 #include "salvage.h"
+#include "salvage_env.h"
 #include "store_env.h"
-#include "testlib.h"
 
 #define BLOCKS	(SOSNAP_REGION_BLOCKS + 6000)
 
-struct store {
-	struct io_ram *ram;
-	struct sosnap_meta m;
-	struct sosnap_batch batch;
-};
-
-static void must(int r)
-{
-	assert_int_equal(r, 0);
-}
-
-static void commit(struct store *st, const struct sosnap_disk_record *slots, u32 nr)
-{
-	must(sosnap_journal_write(&st->ram->io, &st->m.super, &st->m.journal, slots, nr));
-}
-
-static void change(struct store *st, struct sosnap_change *c, int r)
-{
-	must(r);
-	commit(st, c->slots, c->nr);
-	sosnap_change_exit(c);
-}
-
-static void add_gold(struct store *st)
-{
-	struct sosnap_change c;
-	char why[128];
-
-	sosnap_change_init(&c, &st->m, why, sizeof(why));
-	change(st, &c, sosnap_change_gold_add(&c, "gold", 8000, 1, NULL, 1));
-}
-
-static void add_snapshot(struct store *st, const char *name)
-{
-	struct sosnap_create one = { .name = name, .gold = "gold", .sectors = 8000 };
-	struct sosnap_change c;
-	char why[128];
-
-	sosnap_change_init(&c, &st->m, why, sizeof(why));
-	change(st, &c, sosnap_change_create(&c, &one, 1, 1));
-}
-
-static void map(struct store *st, u32 object, u64 blk)
-{
-	struct sosnap_disk_record rec;
-	u64 store;
-	u32 got;
-
-	must(sosnap_space_alloc(&st->m.space, 1, 1, &store, &got));
-	sosnap_record_fill(&rec, SOSNAP_RECORD_MAP, object, blk, 1, store);
-	commit(st, &rec, 1);
-	must(sosnap_batch_add(&st->batch, object, blk, 1, store));
-}
-
-static void checkpoint(struct store *st, u32 flags)
-{
-	must(sosnap_meta_checkpoint(&st->m, &st->batch, st->m.journal.head, st->m.journal.seq,
-				    flags));
-	st->m.journal.tail = st->m.journal.head;
-	st->batch.nr = 0;
-	sosnap_meta_publish(&st->m);
-	must(sosnap_meta_release(&st->m, NULL, NULL));
-}
-
 /* Two snapshots; everything is in the trees, and the store is open. */
-static void make(struct store *st)
+static void make(struct sv_store *st)
 {
-	struct sosnap_super super;
-	u64 commits;
 	u32 i;
 
-	st->ram = io_ram_new(BLOCKS);
-	sosnap_super_init(&super, "store", BLOCKS, 300, 1);
-	must(sosnap_meta_format(&st->ram->io, &super));
-	must(sosnap_meta_open(&st->m, &st->ram->io, NULL));
-	must(sosnap_batch_init(&st->batch, 64));
-	must(sosnap_meta_replay(&st->m, &st->batch, &commits));
-	checkpoint(st, 0);
-	add_gold(st);
-	add_snapshot(st, "s1");
-	add_snapshot(st, "s2");
+	sv_new(st, BLOCKS);
+	sv_add_snapshot(st, "s1");
+	sv_add_snapshot(st, "s2");
 	for (i = 0; i < 40; i++)
-		map(st, 1 + i % 2, 1 + i * 3);
-	checkpoint(st, 0);
-}
-
-static void shut(struct store *st)
-{
-	sosnap_batch_exit(&st->batch);
-	sosnap_meta_close(&st->m);
-	io_ram_drop_cache(st->ram);
+		sv_map(st, 1 + i % 2, 1 + i * 3, 1);
+	sv_checkpoint(st, 0);
 }
 
 static void on_lost(void *ctx, const struct sosnap_salvage_loss *loss)
@@ -153,7 +70,7 @@ static void references_of_no_item(void **state)
 		struct sosnap_salvage_result res;
 		struct sosnap_entry *e;
 		union sosnap_item item;
-		struct store st;
+		struct sv_store st;
 		u32 type = round < 2 ? SOSNAP_CATALOG_SNAPSHOT : SOSNAP_CATALOG_OBJECT;
 
 		make(&st);
@@ -167,8 +84,8 @@ static void references_of_no_item(void **state)
 			item.object.gold = cpu_to_le32(U32_MAX);
 		assert_false(sosnap_catalog_sane(type, 1, &item));
 		must(sosnap_catalog_put(&st.m.catalog, type, 1, &item));
-		checkpoint(&st, SOSNAP_SUPER_CLEAN);
-		shut(&st);
+		sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+		sv_close_store(&st);
 		assert_non_null(se_check(&st.ram->io, NULL));
 		must(mend(st.ram, &res));
 		expect_clean(st.ram);
@@ -204,7 +121,7 @@ static void no_number_left(void **state)
 		struct sosnap_super super;
 		struct sosnap_entry *e;
 		union sosnap_item item;
-		struct store st;
+		struct sv_store st;
 		int r;
 
 		make(&st);
@@ -222,9 +139,9 @@ static void no_number_left(void **state)
 		} else {
 			st.m.super.next_gold = next;
 		}
-		checkpoint(&st, SOSNAP_SUPER_CLEAN);
+		sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
 		must(sosnap_super_read(&st.ram->io, &super));
-		shut(&st);
+		sv_close_store(&st);
 		/* an object that only its extents tell of */
 		if (kind == 2)
 			memset(io_ram_disk(st.ram, super.root[0].blk), 0xff, SOSNAP_BLOCK_SIZE);
@@ -300,18 +217,18 @@ static void unreadable_journal(void **state)
 		for (pos = 0; pos < 300; pos++) {
 			bool clean = how == 1, super_lost = how == 2;
 			struct sosnap_salvage_result res;
-			struct store st;
+			struct sv_store st;
 			u64 tail, head;
 			u32 i, lost;
 
 			make(&st);
 			tail = st.m.super.tail;
 			for (i = 0; i < 7; i++)
-				map(&st, 1 + i % 2, 200 + i);
+				sv_map(&st, 1 + i % 2, 200 + i, 1);
 			head = st.m.journal.head;
 			if (clean)
-				checkpoint(&st, SOSNAP_SUPER_CLEAN);
-			shut(&st);
+				sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+			sv_close_store(&st);
 			if (pos > 10 && (pos < tail || pos > head + 3)) {
 				io_ram_free(st.ram);
 				continue;
@@ -339,11 +256,11 @@ static void unreadable_journal(void **state)
 static void unreadable_journal_cut(void **state)
 {
 	struct sosnap_salvage_result res;
-	struct store st;
+	struct sv_store st;
 	u32 i;
 
 	make(&st);
-	shut(&st);
+	sv_close_store(&st);
 	wear_out(st.ram, SOSNAP_JOURNAL_BLK + st.m.super.tail);
 	io_ram_log_begin(st.ram);
 	must(mend(st.ram, &res));
