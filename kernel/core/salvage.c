@@ -94,6 +94,23 @@ static int try_gen(struct sosnap_salvage *s, u64 gen, u64 *mismatch)
 	return r ? r : salvage_mismatch(s, mismatch);
 }
 
+/* The root of a tree that was found; of one that was not, a block that is no node. */
+static void found_root(const struct salvage_tree *t, const struct sosnap_super *super,
+		       struct sosnap_root *root)
+{
+	memset(root, 0, sizeof(*root));
+	if (!t->tops && t->whole)
+		return;
+	*root = t->top;
+	/* the only one that is left of many is no root: nobody would miss the others */
+	if (t->tops != 1 || !t->whole) {
+		root->blk = SOSNAP_BITMAP_SLOT;
+		root->gen = super->gen;
+		root->depth = 2;
+	}
+	root->nr_items = t->whole ? t->nr_items : U64_MAX;
+}
+
 static int find_without_super(struct sosnap_salvage *s)
 {
 	u64 journal = s->want->journal_blocks, last = 0, before = 0, mismatch[2] = { 0, 0 };
@@ -118,16 +135,19 @@ static int find_without_super(struct sosnap_salvage *s)
 	if (!r)
 		r = try_gen(s, max_t(u64, last, 1), &mismatch[0]);
 	/* of two that are damaged, blocks of the earlier one may be somebody else's now */
-	s->result->older_state = before && mismatch[0] && !mismatch[1];
-	if (!r && s->result->older_state) {
+	s->result->older_state = before && mismatch[0] && !mismatch[1] && !s->unfinished;
+	if (!r && (s->result->older_state || s->unfinished)) {
 		s->meta.super.journal_blocks = journal;
 		r = try_gen(s, max_t(u64, before, 1), &mismatch[0]);
 	}
 	s->found_gen = s->meta.super.gen;
 	/* every block accounted for: nothing is lost, and nothing else is needed */
-	for (t = 0; t < SOSNAP_NR_TREES && !r && !mismatch[0]; t++) {
-		s->tree[t].whole = true;
-		s->tree[t].nr_lost = 0;
+	for (t = 0; t < SOSNAP_NR_TREES && !r; t++) {
+		if (!mismatch[0]) {
+			s->tree[t].whole = true;
+			s->tree[t].nr_lost = 0;
+		}
+		found_root(&s->tree[t], &s->meta.super, &s->found_root[t]);
 	}
 	return r;
 }
@@ -263,6 +283,14 @@ static void state_objects(struct sosnap_salvage *s)
 		s->next_object = max(s->next_object, (u64)s->extents.v[i].object + 1);
 }
 
+/* The state is not the youngest one: what that one has freed may be somebody else's. */
+static int doubt_what_was_freed(struct sosnap_salvage *s)
+{
+	int r = s->result->super_lost ? salvage_bitmaps_later(s) : 0;
+
+	return r ? r : salvage_doubt_freed(s);
+}
+
 static int find(struct sosnap_salvage *s)
 {
 	u64 i;
@@ -281,6 +309,8 @@ static int find(struct sosnap_salvage *s)
 	state_objects(s);
 	if (!r)
 		r = salvage_journal(s);
+	if (!r && s->result->older_state)
+		r = doubt_what_was_freed(s);
 	if (!r)
 		r = salvage_own(s, true);
 	if (r)
@@ -461,23 +491,6 @@ static int build(struct sosnap_salvage *s, struct sosnap_io *io, bool tight)
 	return r;
 }
 
-/* The root of a tree that was found; of one that was not, a block that is no node. */
-static void found_root(const struct salvage_tree *t, const struct sosnap_super *super,
-		       struct sosnap_root *root)
-{
-	memset(root, 0, sizeof(*root));
-	if (!t->tops && t->whole)
-		return;
-	*root = t->top;
-	/* the only one that is left of many is no root: nobody would miss the others */
-	if (t->tops != 1 || !t->whole) {
-		root->blk = SOSNAP_BITMAP_SLOT;
-		root->gen = super->gen;
-		root->depth = 2;
-	}
-	root->nr_items = t->whole ? t->nr_items : U64_MAX;
-}
-
 /*
  * Superblocks that lead to the state as it was found, damaged or not. Were the
  * salvage cut short without them, what it has written would be taken for a state
@@ -500,7 +513,7 @@ static int write_super(struct sosnap_salvage *s, struct sosnap_io *io)
 	super->data_blocks = super->nr_blocks;
 	super->node_blocks = s->result->older_state ? super->nr_blocks : 0;
 	for (i = 0; i < SOSNAP_NR_TREES; i++)
-		found_root(&s->tree[i], super, &super->root[i]);
+		super->root[i] = s->found_root[i];
 	r = sosnap_super_write(io, super);
 	kfree(super);
 	return r;

@@ -37,14 +37,24 @@
  * whole once. The ones after it are taken all the same, and it is told. So is one
  * that would be where the device cannot read; such blocks are written with zeros.
  *
- * Without superblocks G is unknown. It is the youngest generation there is, or
- * the one before, when a checkpoint was under way: then bitmaps and trees agree to
- * the last block for that one, and do not for the other. A block of the youngest that
- * is lost looks the same, so then all that there is may be out of date. Of two slots with bitmaps
- * the younger is in force, and not believed when the other is lost. The journal
- * starts after its last commit that maps a block which the bitmaps of G call used:
- * a block is used in them only if its record was merged. Whatever else was merged before is applied
- * once more, in order and up to the end, and comes to the same.
+ * Without superblocks G is unknown. It is the youngest generation there is, or the one
+ * before, when a checkpoint was under way: then bitmaps and trees agree to the last
+ * block for that one, and do not for the other. A block of the youngest that is lost
+ * looks the same, so then all that there is may be out of date. But where the youngest
+ * wants a bitmap and the one that it should have replaced is there and whole, it was
+ * never complete, and the one before is G. Of two slots with bitmaps the younger is in
+ * force, and not believed when the other is lost.
+ *
+ * The one before, taken because the youngest is damaged: a block that is used in both
+ * has the same owner, since what a checkpoint frees is given away after it only. One
+ * that the youngest has freed may have been written by anybody since. So extents are
+ * taken as far as the bitmaps of the youngest call their blocks used, where it has
+ * written any; the rest is treated like that of older states. So are records of commits
+ * that it had merged.
+ *
+ * The journal starts after its last commit that maps a block which the bitmaps of G call
+ * used: a block is used in them only if its record was merged. Whatever else was merged
+ * before is applied once more, in order and up to the end, and comes to the same.
  *
  * What is written: everything anew, by rebuild.h, to blocks that neither a
  * bitmap nor any node or extent found lays claim to, superblocks last. When there

@@ -136,15 +136,18 @@ struct salvage_tree {
  * @tree:       by id - 1
  * @extents:    of the trees
  * @records:    of the journal
+ * @merged_records: so many of them are part of a state that is younger than the one found
  * @object:     by id
  * @contested:  objects with such a claim, by id
  * @budget:     blocks of claims that may still be looked at
  * @guessed:    no superblock tells where the journal starts
  * @all_doubtful: more is claimed than was looked at
+ * @unfinished: without a superblock: the youngest state was never complete
  * @most_gen:   no block on the device is younger
  * @most_seq:   nor a commit
  * @next_object: with a superblock: no object of the state has this number
  * @found_gen:  without a superblock: the generation of the state
+ * @found_root: and the roots that lead to it
  * @bad:        blocks of the device that are of the journal and cannot be read
  * @tail:       without a superblock: where the journal of the state starts
  * @tail_seq:   with which commit
@@ -170,6 +173,7 @@ struct sosnap_salvage {
 	struct salvage_tree tree[SOSNAP_NR_TREES];
 	struct salvage_claims extents;
 	struct salvage_claims records;
+	u64 merged_records;
 	struct salvage_object *object;
 	u32 nr_objects;
 	u32 *contested;
@@ -178,10 +182,12 @@ struct sosnap_salvage {
 	u64 budget;
 	bool guessed;
 	bool all_doubtful;
+	bool unfinished;
 	u64 most_gen;
 	u64 most_seq;
 	u64 next_object;
 	u64 found_gen;
+	struct sosnap_root found_root[SOSNAP_NR_TREES];
 	u64 *bad;
 	u64 nr_bad;
 	u64 max_bad;
@@ -198,6 +204,7 @@ int salvage_super(struct sosnap_salvage *s);
 int salvage_super_guess(struct sosnap_salvage *s);
 void salvage_super_journal(struct sosnap_salvage *s, u64 commits_end);
 int salvage_bitmaps(struct sosnap_salvage *s);
+int salvage_bitmaps_later(struct sosnap_salvage *s);
 void salvage_bitmaps_exit(struct sosnap_salvage *s);
 bool salvage_is_free(const struct sosnap_salvage *s, u64 blk);
 bool salvage_is_used(const struct sosnap_salvage *s, u64 blk);
@@ -216,6 +223,7 @@ int salvage_mark(struct sosnap_salvage *s, u8 **map, u64 blk);
 bool salvage_spend(struct sosnap_salvage *s, u64 blocks);
 int salvage_own_first(struct sosnap_salvage *s);
 int salvage_own(struct sosnap_salvage *s, bool final);
+int salvage_doubt_freed(struct sosnap_salvage *s);
 int salvage_mismatch(struct sosnap_salvage *s, u64 *blocks);
 int salvage_by_age(const void *a, const void *b);
 struct salvage_object *salvage_object(const struct sosnap_salvage *s, u32 id);

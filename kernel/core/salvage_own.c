@@ -252,7 +252,8 @@ static int own_records(struct sosnap_salvage *s)
 
 	s->budget = SALVAGE_LAPS * s->meta.super.nr_blocks;
 	for (i = s->records.found; i-- > 0 && !r;) {
-		r = give(s, &s->records, i, s->guessed ? GIVE : GIVE_NOTED, &cut);
+		r = give(s, &s->records, i, i < s->merged_records ? GIVE_USED :
+			 s->guessed ? GIVE : GIVE_NOTED, &cut);
 		/* without a superblock it was merged before, and is no loss */
 		if (!s->guessed)
 			s->result->shared_blocks += cut;
@@ -379,6 +380,81 @@ int salvage_own(struct sosnap_salvage *s, bool final)
 		r = own_doubtful(s);
 	if (!r)
 		drop_doubtful(s);
+	return r;
+}
+
+/* Cut an extent of the state: what is not known to be in use yet is doubtful, and a loss. */
+static int doubt_freed(struct sosnap_salvage *s, struct salvage_claims *claims, u64 i)
+{
+	const struct salvage_claim c = claims->v[i];
+	bool look = salvage_spend(s, c.len), used;
+	u32 from, to;
+	int r = 0;
+
+	for (from = 0; from < c.len && !r; from = to) {
+		struct sosnap_key first = { c.object, c.blk + from }, end = first;
+		u64 at = from ? claims->nr : i;
+
+		used = look && salvage_is_used(s, c.store + from);
+		for (to = from + 1; to < c.len; to++)
+			if ((look && salvage_is_used(s, c.store + to)) != used)
+				break;
+		if (from)
+			r = add_piece(claims, i, from, to);
+		else
+			claims->v[i].len = to;
+		if (r)
+			return r;
+		claims->v[at].class = used ? SALVAGE_SURE : SALVAGE_OLDER;
+		end.lo = c.blk + to;
+		if (!used)
+			r = salvage_lose(&s->tree[SOSNAP_TREE_EXTENT - 1], &first, &end);
+	}
+	return r;
+}
+
+/* Records up to the last one that maps what is in use are merged into the younger state. */
+static u64 merged_records(struct sosnap_salvage *s)
+{
+	u64 i;
+	u32 k;
+
+	s->budget = SALVAGE_LAPS * s->meta.super.nr_blocks;
+	for (i = s->records.nr; i > 0; i--) {
+		const struct salvage_claim *c = &s->records.v[i - 1];
+
+		if (c->store == SOSNAP_STORE_ZERO)
+			continue;
+		if (!salvage_spend(s, c->len))
+			break;
+		for (k = 0; k < c->len; k++)
+			if (salvage_is_used(s, c->store + k))
+				return i;
+	}
+	return i;
+}
+
+/**
+ * salvage_doubt_freed() - doubt what a younger state does not use any more
+ * @s: the trees of the state, the journal, and the bitmaps of the younger one are known
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int salvage_doubt_freed(struct sosnap_salvage *s)
+{
+	struct salvage_claims *c = &s->extents;
+	u64 i, nr;
+	int r = 0;
+
+	if (c->found)
+		c->nr = c->found;
+	c->found = 0;
+	nr = c->nr;
+	s->budget = SALVAGE_LAPS_SURE * s->meta.super.nr_blocks;
+	for (i = 0; i < nr && !r; i++)
+		if (c->v[i].class == SALVAGE_SURE && c->v[i].store != SOSNAP_STORE_ZERO)
+			r = doubt_freed(s, c, i);
+	s->merged_records = merged_records(s);
 	return r;
 }
 

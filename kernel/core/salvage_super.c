@@ -3,7 +3,7 @@
  * The superblock, or what stands in for it, and the bitmaps it leads to.
  */
 #include "salvage_internal.h"
-#include "space.h"
+#include "space_internal.h"
 #include "uapi.h"
 
 #define SLOT_LOST	3U	/* is no slot, so what it stands for does not verify */
@@ -192,6 +192,24 @@ static void guess_slot(struct sosnap_salvage *s, u32 summary)
 		sosnap_super_set_slot(&s->meta.super, summary, slot + 1);
 }
 
+/*
+ * The youngest state wants a bitmap here. If what it should have replaced is still there
+ * and whole, this was never written, so that state was never complete.
+ */
+static bool was_never_written(struct sosnap_salvage *s, u32 region, u64 gen_slot)
+{
+	struct sosnap_buf buf;
+	u64 gen;
+
+	if (!s->result->super_lost || gen_slot >> 1 != s->most_gen ||
+	    sosnap_space_slot_get(s->io, (u64)region * SOSNAP_REGION_BLOCKS + SOSNAP_BITMAP_SLOT +
+				  (gen_slot & 1), SOSNAP_MAGIC_BITMAP, region, &buf))
+		return false;
+	gen = le64_to_cpu(((const struct sosnap_disk_header *)buf.data)->gen);
+	s->io->ops->put(s->io, &buf);
+	return gen < s->most_gen;
+}
+
 static int load_region(struct sosnap_salvage *s, u32 region, u64 gen_slot)
 {
 	struct sosnap_buf buf;
@@ -204,8 +222,10 @@ static int load_region(struct sosnap_salvage *s, u32 region, u64 gen_slot)
 	if (gen_slot >> 1 > s->meta.super.gen)
 		return 0;
 	r = sosnap_space_bitmap(s->io, region, gen_slot, &buf);
-	if (r)
+	if (r) {
+		s->unfinished |= was_never_written(s, region, gen_slot);
 		return r == -ENOMEM ? r : 0;
+	}
 	s->bits[region] = kvmalloc(SOSNAP_BITMAP_BYTES, GFP_KERNEL);
 	if (s->bits[region])
 		memcpy(s->bits[region], ((const struct sosnap_disk_bitmap *)buf.data)->bits,
@@ -287,6 +307,31 @@ int salvage_bitmaps(struct sosnap_salvage *s)
 	s->shared = kvcalloc(s->nr_regions, sizeof(*s->shared), GFP_KERNEL);
 	if (!s->known || !s->bits || !s->node || !s->owned || !s->shared)
 		return -ENOMEM;
+	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
+		r = load_summary(s, i);
+	return r;
+}
+
+/**
+ * salvage_bitmaps_later() - the bitmaps of the youngest state, which is not the one found
+ * @s: the journal was read; meta.super.gen becomes that of the youngest
+ *
+ * Where that one has written none, those that were in force stay so.
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int salvage_bitmaps_later(struct sosnap_salvage *s)
+{
+	u32 i;
+	int r = 0;
+
+	s->meta.super.gen = s->most_gen;
+	s->found_gen = s->most_gen;
+	for (i = 0; i < s->nr_regions; i++) {
+		kvfree(s->bits[i]);
+		s->bits[i] = NULL;
+		s->known[i] = SALVAGE_BITMAP_LOST;
+	}
 	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
 		r = load_summary(s, i);
 	return r;

@@ -130,32 +130,6 @@ static u32 expect_marked(const struct images *before, const struct images *after
 	return differ;
 }
 
-/*
- * Each block has what was written to it, of whichever snapshot. One of a state that is
- * not the last may have been given to another since; that one is marked.
- */
-static void expect_data(struct io_ram *ram, const struct images *images, bool older,
-			const char *what)
-{
-	char data[SOSNAP_BLOCK_SIZE];
-	unsigned long long blk;
-	unsigned int object;
-	u32 i, k;
-
-	for (i = 0; i < images->nr; i++)
-		for (k = 0; k < SV_SPAN; k++) {
-			u64 store = images->v[i].store[k];
-
-			if (!store || store == SOSNAP_STORE_ZERO ||
-			    (older && images->v[i].lossy))
-				continue;
-			io_ram_read(ram, store, data);
-			if (sscanf(data, "object %u block %llu", &object, &blk) != 2 || blk != k)
-				fail_msg("%s: %s has '%.40s' at %u", what, images->v[i].name, data,
-					 k);
-		}
-}
-
 static void destroy(struct io_ram *ram, u64 blk)
 {
 	memset(io_ram_disk(ram, blk), 0xff, SOSNAP_BLOCK_SIZE);
@@ -513,7 +487,21 @@ static void low_next_object(void **state)
 	io_ram_free(st.ram);
 }
 
-/* Cut short after the superblocks that lead to what was found. */
+/* The younger of the two slots of the first region. */
+static void destroy_younger_bitmap(struct io_ram *ram)
+{
+	const struct sosnap_disk_header *h[2];
+	u32 i;
+
+	for (i = 0; i < 2; i++)
+		h[i] = (void *)io_ram_disk(ram, SOSNAP_BITMAP_SLOT + i);
+	destroy(ram, SOSNAP_BITMAP_SLOT + (le64_to_cpu(h[1]->gen) > le64_to_cpu(h[0]->gen)));
+}
+
+/*
+ * Cut short after the superblocks that lead to what was found: the last state, the one
+ * before, and that with no bitmap to tell what the last one has freed.
+ */
 static void cut_without_superblocks(void **state)
 {
 	struct sosnap_salvage_result res, again;
@@ -524,7 +512,7 @@ static void cut_without_superblocks(void **state)
 	struct told t;
 	u32 older;
 
-	for (older = 0; older < 2; older++) {
+	for (older = 0; older < 3; older++) {
 		make_two(&st);
 		sv_map(&st, 1, 2000, 1);
 		sv_checkpoint(&st, older ? 0 : SOSNAP_SUPER_CLEAN);
@@ -533,17 +521,22 @@ static void cut_without_superblocks(void **state)
 		destroy_supers(st.ram);
 		if (older)
 			destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+		if (older == 2)
+			destroy_younger_bitmap(st.ram);
 		io_ram_log_begin(st.ram);
 		must(mend(st.ram, &t, &res));
-		assert_int_equal(res.older_state, older);
+		assert_int_equal(res.older_state, older > 0);
+		assert_int_equal(res.doubtful_blocks, older == 2 ? 40 : 0);
 		cut = io_ram_crash(st.ram, io_ram_point_at(st.ram, 2), NULL);
 		must(sosnap_meta_open(&m, &cut->io, NULL));
 		assert_true(m.doubt);
 		sosnap_meta_close(&m);
 		io_ram_drop_cache(cut);
 		must(mend(cut, &t, &again));
-		assert_int_equal(again.older_state, older);
+		assert_int_equal(again.older_state, older > 0);
 		assert_int_equal(again.marked, res.marked);
+		assert_int_equal(again.doubtful_blocks, res.doubtful_blocks);
+		assert_int_equal(again.lost_blocks, res.lost_blocks);
 		sv_expect_clean(cut);
 		io_ram_free(cut);
 		io_ram_free(st.ram);
@@ -552,12 +545,23 @@ static void cut_without_superblocks(void **state)
 
 /* The random one */
 
+#define OBJECTS	4096U
+
+/**
+ * struct family - a store and what was done to it
+ * @name:    of the snapshots there are, @nr of them
+ * @numbers: so many copies were made, c0 and on
+ * @copy_of: by number of a copy: the one of s1 to s6 that it goes back to
+ * @kin:     by object that was written to: the same
+ */
 struct family {
 	struct sv_store st;
 	u64 seed;
 	char name[SNAPS][16];
 	u32 nr;
 	u32 numbers;
+	u8 copy_of[OBJECTS];
+	u8 kin[OBJECTS];
 };
 
 static u32 below(struct family *f, u32 n)
@@ -565,11 +569,23 @@ static u32 below(struct family *f, u32 n)
 	return io_ram_random(&f->seed) % n;
 }
 
+/* Which of s1 to s6 a snapshot goes back to; 0: it is none of them. */
+static u32 kin_of(const struct family *f, const char *name)
+{
+	u32 number;
+
+	if (sscanf(name, "c%u", &number) == 1)
+		return f->copy_of[number];
+	return sscanf(name, "s%u", &number) == 1 ? number : 0;
+}
+
 static void write_some(struct family *f)
 {
 	u32 who = below(f, f->nr), object = top_of(&f->st, f->name[who]);
 	u32 blk = below(f, SV_SPAN - 140);
 
+	assert_in_range(object, 1, OBJECTS - 1);
+	f->kin[object] = kin_of(f, f->name[who]);
 	/* one has zeros only */
 	if (who == 5 || (who == 1 && below(f, 2)))
 		sv_zero(&f->st, object, blk, 1 + below(f, 120));
@@ -587,6 +603,7 @@ static void make_some(struct family *f)
 
 	if (f->nr < 14 && below(f, 2)) {
 		who = below(f, f->nr);
+		f->copy_of[f->numbers] = kin_of(f, f->name[who]);
 		snprintf(f->name[f->nr], sizeof(f->name[0]), "c%u", f->numbers++);
 		snapshot_of(&f->st, f->name[who], f->name[f->nr]);
 		f->nr++;
@@ -632,7 +649,6 @@ static void family(struct family *f, u64 seed)
 		write_some(f);
 	if (!below(f, 3))
 		sv_add_snapshot(&f->st, "late");
-	sv_close_store(&f->st);
 }
 
 /* Blocks with metadata, of the last state and of those before. */
@@ -665,6 +681,34 @@ static void damage(struct family *f, struct io_ram *ram, const u64 *blk, u32 nr)
 		destroy(ram, blk[below(f, nr)]);
 }
 
+/*
+ * Each block has what was written to it there, by the snapshot or one of its kin; one that
+ * repair has made, for an object that is nobody's, has what one kin has written.
+ */
+static void expect_data(const struct family *f, struct io_ram *ram, const struct images *images,
+			const char *what)
+{
+	char data[SOSNAP_BLOCK_SIZE];
+	unsigned long long blk;
+	unsigned int object;
+	u32 i, k, kin;
+
+	for (i = 0; i < images->nr; i++) {
+		const struct image *im = &images->v[i];
+
+		kin = kin_of(f, im->name);
+		for (k = 0; k < SV_SPAN; k++) {
+			if (!im->store[k] || im->store[k] == SOSNAP_STORE_ZERO)
+				continue;
+			io_ram_read(ram, im->store[k], data);
+			if (sscanf(data, "object %u block %llu", &object, &blk) != 2 ||
+			    blk != k || object >= OBJECTS || (kin && f->kin[object] != kin))
+				fail_msg("%s: %s has '%.40s' at %u", what, im->name, data, k);
+			kin = f->kin[object];
+		}
+	}
+}
+
 static void random_damage(void **state)
 {
 	u64 first = getenv("TOLD_SEED") ? atoll(getenv("TOLD_SEED")) : 1, seed;
@@ -681,6 +725,7 @@ static void random_damage(void **state)
 		struct io_ram *ram;
 
 		family(&f, seed);
+		sv_close_store(&f.st);
 		ram = sv_copy_of(&f.st);
 		look(ram, before);
 		io_ram_free(ram);
@@ -698,12 +743,80 @@ static void random_damage(void **state)
 			sv_expect_clean(ram);
 			look(ram, after);
 			differ += expect_marked(before, after, &t, &res, what);
-			expect_data(ram, after, res.older_state, what);
+			expect_data(&f, ram, after, what);
 			io_ram_free(ram);
 		}
 		io_ram_free(f.st.ram);
 	}
 	assert_true(differ > 0);
+	free(before);
+	free(after);
+}
+
+static bool keep_blocks(void *ctx, u32 write, u32 sector)
+{
+	u64 seed = *(u64 *)ctx + write;
+
+	return io_ram_random(&seed) & 1;
+}
+
+static bool keep_sectors(void *ctx, u32 write, u32 sector)
+{
+	u64 seed = *(u64 *)ctx + write * SOSNAP_BLOCK_SECTORS + sector;
+
+	return io_ram_random(&seed) & 1;
+}
+
+/*
+ * The power goes during a checkpoint, and the superblocks are lost as well: which of two
+ * states is complete has to be found out. As long as blocks are there or not, it is.
+ */
+static void cut_checkpoint(void **state)
+{
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct sosnap_salvage_result res;
+	struct io_ram_fate fate;
+	struct io_ram *ram;
+	struct family f;
+	struct told t;
+	char what[64];
+	u32 at, i, end, seed, torn, differ, older = 0;
+	u64 random;
+
+	for (seed = 1; seed <= 6; seed++) {
+		torn = seed % 2;
+		fate.keep = torn ? keep_sectors : keep_blocks;
+		fate.ctx = &random;
+		family(&f, seed);
+		for (i = 0; i < 20; i++)
+			write_some(&f);
+		io_ram_log_begin(f.st.ram);
+		sv_checkpoint(&f.st, 0);
+		end = f.st.ram->log_nr;
+		sv_close_store(&f.st);
+		for (at = 1; at <= end; at++) {
+			struct io_ram_point point = io_ram_point_at(f.st.ram, at);
+
+			snprintf(what, sizeof(what), "family %u, write %u", seed, at);
+			random = io_ram_random(&f.seed);
+			ram = io_ram_crash(f.st.ram, point, &fate);
+			look(ram, before);
+			io_ram_free(ram);
+			ram = io_ram_crash(f.st.ram, point, &fate);
+			destroy_supers(ram);
+			must(mend(ram, &t, &res));
+			sv_expect_clean(ram);
+			look(ram, after);
+			differ = expect_marked(before, after, &t, &res, what);
+			expect_data(&f, ram, after, what);
+			if (differ && (!torn || !res.doubtful_blocks))
+				fail_msg("%s: %u differ", what, differ);
+			older += res.older_state;
+			io_ram_free(ram);
+		}
+		io_ram_free(f.st.ram);
+	}
+	assert_true(older > 0);
 	free(before);
 	free(after);
 }
@@ -720,6 +833,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_others),
 		cmocka_unit_test(low_next_object),
 		cmocka_unit_test(cut_without_superblocks),
+		cmocka_unit_test(cut_checkpoint),
 		cmocka_unit_test(random_damage),
 	};
 
