@@ -187,6 +187,7 @@ static const struct sosnap_col result_cols[] = {
 	{ "state", "state", SOSNAP_OUT_STRING, 0 },
 	{ "damages", "damages", SOSNAP_OUT_NUMBER, 0 },
 	{ "superblock_lost", "both superblocks lost", SOSNAP_OUT_BOOL, 0 },
+	{ "older_state", "state before the last", SOSNAP_OUT_BOOL, 0 },
 	{ "scanned", "device scanned", SOSNAP_OUT_BOOL, 0 },
 	{ "nodes", "tree nodes found", SOSNAP_OUT_NUMBER, 0 },
 	{ "orphans", "of these, by the scan", SOSNAP_OUT_NUMBER, 0 },
@@ -209,7 +210,8 @@ static void say_result(const struct repair *rp, const struct sosnap_super *super
 	uuid_unparse_lower(rp->uuid, uuid);
 	sosnap_out_record(NULL, result_cols, ARRAY_SIZE(result_cols), (struct sosnap_val[]){
 		{ .s = super->name }, { .s = uuid }, { .s = verdict(rp, written) },
-		{ .n = rp->check.damages }, { .n = f->super_lost }, { .n = f->scanned },
+		{ .n = rp->check.damages }, { .n = f->super_lost },
+		{ .n = f->older_state }, { .n = f->scanned },
 		{ .n = f->nodes, .none = !rp->salvage }, { .n = f->orphans },
 		{ .n = f->older_items }, { .n = f->commits, .none = !rp->salvage },
 		{ .n = f->lost_commits }, { .n = f->data_blocks, .none = !rp->salvage },
