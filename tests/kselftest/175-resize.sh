@@ -113,17 +113,18 @@ ok "which reads as zeros" "$BLK" check $dev 49152 16384 zero
 # under load: the part that the model knows is always there
 snap_new b 65536
 snap_up b
-"$MODEL" run $dm/st-b --model "$tmp/b" --gold-sectors "$gold_sectors" --threads 4 --seconds 6 \
-	> "$tmp/run.out" 2>&1 &
-pid=$!
 rounds=0
-while kill -0 "$pid" 2> /dev/null; do
-	resize_to $((65536 + rounds % 3 * 20000000)) b
-	rounds=$((rounds + 1))
+while [ "$rounds" -lt 4 ]; do	# a slow machine needs more than one run for so many
+	"$MODEL" run $dm/st-b --model "$tmp/b" --gold-sectors "$gold_sectors" --threads 4 \
+		--seconds 6 > "$tmp/run.out" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2> /dev/null; do
+		resize_to $((65536 + rounds % 3 * 20000000)) b
+		rounds=$((rounds + 1))
+	done
+	ok "a run, up to $rounds sizes" wait "$pid"
+	cat "$tmp/run.out"
 done
-ok "a run through $rounds sizes" wait "$pid"
-cat "$tmp/run.out"
-at_least "of which there were some" 2 "$rounds"
 resize_to 65536 b
 ok "nothing is lost" "$MODEL" verify $dm/st-b --model "$tmp/b"
 
