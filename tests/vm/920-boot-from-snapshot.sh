@@ -22,6 +22,9 @@ skip()
 	exit 4
 }
 [ "$(id -u)" = 0 ] || skip "needs root"
+case $kernel in
+*/*) skip "needs a kernel with all its modules" ;;
+esac
 command -v mkinitramfs > /dev/null || skip "needs mkinitramfs"
 busybox=$(command -v busybox) || skip "needs busybox"
 
