@@ -106,13 +106,13 @@ spare=$(new_loop 2M)
 must dd if="$image" of="$spare" bs=1028K count=1 oflag=direct status=none
 must dmsetup create st --notable
 each -a "activating a store that was not closed" \
-	"dmsetup clear st && dd if=$spare of=$image bs=1028K count=1 oflag=direct status=none" \
+	"@clear st; copy $spare $image" \
 	table st "$size" sosnap-store "$low"
 must dmsetup remove st
 store_up low_water 100
 must dmsetup create st-a --notable
 table=$(snap_table a)
-each -a "activating a snapshot" "dmsetup clear st-a" \
+each -a "activating a snapshot" "@clear st-a" \
 	table st-a "$(echo "$table" | cut -d' ' -f2)" sosnap "$(echo "$table" | cut -d' ' -f4-)"
 must dmsetup remove st-a
 snap_up a
@@ -122,41 +122,42 @@ ok "all of it" "$BLK" check $dm/st-a 8 8 2
 # --- messages ----------------------------------------------------------------------
 
 msg="dmsetup message st 0"
-each "create" "$msg remove x" message st "create x g 8"
-each "create of several" "$msg remove x y z" message st "create x g 8 y g 16 z g 24"
+undo="@message st"
+each "create" "$undo remove x" message st "create x g 8"
+each "create of several" "$undo remove x y z" message st "create x g 8 y g 16 z g 24"
 must message create x g 8
-each "remove" "$msg create x g 8" message st "remove x"
+each "remove" "$undo create x g 8" message st "remove x"
 message create x g 8 2> /dev/null
-each "rename" "$msg rename y x" message st "rename x y"
-each "set" "$msg set x auto 1" message st "set x auto 0"
-each "snapshot" "$msg remove y" message st "snapshot x y"
+each "rename" "$undo rename y x" message st "rename x y"
+each "set" "$undo set x auto 1" message st "set x auto 0"
+each "snapshot" "$undo remove y" message st "snapshot x y"
 must message create y g 8
-each "rollback" true message st "rollback x y"
-each "refresh" true message st "refresh x"
+each "rollback" @ message st "rollback x y"
+each "refresh" @ message st "refresh x"
 must message remove y
-each "resize" "$msg resize x 8" message st "resize x 65536"
+each "resize" "$undo resize x 8" message st "resize x 65536"
 cat > "$tmp/larger" <<- END
 	sectors=\$((\$(blockdev --getsz $low) + 2048))
 	dmsetup load low --table "0 \$sectors linear $disk 0" && dmsetup resume low
 END
 must bash "$tmp/larger"
 each "grow" "bash $tmp/larger" message st grow
-each "gold_add" "$msg gold_remove h" message st "gold_add h 8 00000000 -"
+each "gold_add" "$undo gold_remove h" message st "gold_add h 8 00000000 -"
 must message gold_add h 8 00000000 -
-each "gold_remove" "$msg gold_add h 8 00000000 -" message st "gold_remove h"
-each "list" true message st "list snapshot"
-each "show" true message st "show a"
-each "stats" true message st stats
+each "gold_remove" "$undo gold_add h 8 00000000 -" message st "gold_remove h"
+each "list" @ message st "list snapshot"
+each "show" @ message st "show a"
+each "stats" @ message st stats
 write="$BLK each $dm/st-a 1600 8 24 4 3"
 each "commit" "$write" message st commit
 each "checkpoint" "$write; $BLK discard $dm/st-a 1600 64" message st checkpoint
-each "drop_maps" true message st drop_maps
+each "drop_maps" @ message st drop_maps
 # each time there is a snapshot to be removed, and one to be merged into another
 cat > "$tmp/removed" <<- END
 	set -e
 	$msg create v g 65536
 	dmsetup create st-v --table "0 65536 sosnap $dm/st \$($msg show v | cut -d' ' -f1) $gold"
-	$BLK each $dm/st-v 0 8 16 40 7
+	$BLK each $dm/st-v 0 8 16 6 7
 	dmsetup remove st-v
 	$msg snapshot v w
 	$msg remove v
@@ -174,16 +175,16 @@ must dmsetup resume st-a
 each "suspending the store" "dmsetup resume st" suspend st
 must dmsetup resume st
 same "the store has not failed" rw "$(store_field 1)"
-each "a read of a map that is not loaded" true read $dm/st-a 24576 8 512
-each "a first write" true write $dm/st-a 24576 8 512
-each "a write of part of a block" true write $dm/st-a 24593 1 512
-each "of more than a window" true write $dm/st-a 32768 768 1024
-each "an overwrite" true write $dm/st-a 0 8 0
-each "a first write with FUA" true dsync $dm/st-a 40960 8 24
-each "a discard" true discard $dm/st-a 32768 16 24
-each "a discard of part of a block" true discard $dm/st-a 49153 1 16
-each "of much that is not loaded" true discard $dm/st-a 262144 1024 1024
-each "a read of many blocks" true read $dm/st-a 0 128 0
+each "a read of a map that is not loaded" @ read $dm/st-a 24576 8 512
+each "a first write" @ write $dm/st-a 24576 8 512
+each "a write of part of a block" @ write $dm/st-a 24593 1 512
+each "of more than a window" @ write $dm/st-a 32768 768 1024
+each "an overwrite" @ write $dm/st-a 0 8 0
+each "a first write with FUA" @ dsync $dm/st-a 40960 8 24
+each "a discard" @ discard $dm/st-a 32768 16 24
+each "a discard of part of a block" @ discard $dm/st-a 49153 1 16
+each "of much that is not loaded" @ discard $dm/st-a 262144 1024 1024
+each "a read of many blocks" @ read $dm/st-a 0 128 0
 must message drop_maps
 snap_up b
 ok "a neighbour is what it was" "$BLK" check $dm/st-b 0 8 1

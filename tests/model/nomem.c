@@ -11,10 +11,15 @@
  *
  * The kernel's /proc/thread-self/fail-nth makes the first allocation of the call
  * fail, then the second, and so on, until a run gets by without one. That run
- * has to succeed; the others may do either. UNDO is a shell command that is run
- * after each call that has succeeded; with -a after each: what a call that fails has
- * done half-way would spare the next one the allocations that come first. With -l only
- * the last N allocations of the call are tried: those before are somebody else's.
+ * has to succeed; the others may do either. UNDO is run after each call that has
+ * succeeded; with -a after each: what a call that fails has done half-way would spare the
+ * next one the allocations that come first. It is a shell command, or begins with @ and
+ * has steps that start no process, with semicolons between them:
+ *	clear NAME		the table that is loaded
+ *	message NAME MESSAGE
+ *	copy FROM TO		the first 1028 KiB of a device
+ * With -l only the last N allocations of the call are tried: those before are somebody
+ * else's.
  *
  * Prints "<faults> <calls that succeeded all the same> <errors>". Exit status: 0,
  * 1 with the reason on stderr, 4 when the kernel has no fault injection.
@@ -167,10 +172,54 @@ static int with_fault(struct job *j, int nth, unsigned int n, bool *hit)
 	return error;
 }
 
+static int copy(const char *from, const char *to)
+{
+	const uint64_t sectors = 1028 * 1024 / SECTOR;
+	int in = dev_open(from, O_RDONLY | O_DIRECT);
+	int out = dev_open(to, O_RDWR | O_DIRECT), r;
+	void *buf = dev_buffer(sectors * SECTOR);
+
+	r = dev_read(in, buf, 0, sectors);
+	if (!r)
+		r = dev_write(out, buf, 0, sectors, false);
+	free(buf);
+	close(in);
+	close(out);
+	return r;
+}
+
+static int step(const char *text)
+{
+	static struct call c;
+	char what[16], name[128];
+	int rest = 0;
+
+	memset(&c, 0, sizeof(c));
+	if (sscanf(text, "%15s %127s %n", what, name, &rest) != 2)
+		return -1;
+	if (!strcmp(what, "clear"))
+		return dm(DM_TABLE_CLEAR, name, 0, &c, 0);
+	if (!strcmp(what, "copy"))
+		return copy(name, text + rest);
+	if (strcmp(what, "message"))
+		return -1;
+	words(c.u.msg.message, text + rest);
+	return dm(DM_TARGET_MSG, name, 0, &c, 0);
+}
+
 static void undo(const char *command, unsigned int n)
 {
-	if (system(command))
-		fail("fault %u: %s has failed", n, command);
+	char steps[1024], *next = steps, *text;
+
+	if (*command != '@') {
+		if (system(command))
+			fail("fault %u: %s has failed", n, command);
+		return;
+	}
+	snprintf(steps, sizeof(steps), "%s", command + 1);
+	while (*steps && (text = strsep(&next, ";")))
+		if (step(text))
+			fail("fault %u: %s: %s", n, text, strerror(errno));
 }
 
 static bool hits(struct job *j, int nth, const char *command, unsigned int n)
