@@ -137,7 +137,9 @@ ok "at the end neither" "$BLK" check $dm/st-d $((320 + 3999 * 640)) 8 9
 snap_down b c d
 
 # A thousand. The host's own use moves by as much as what is looked for here, so
-# this is measured again before it is called too much.
+# this is measured again before it is called too much. A kernel that puts guards around
+# each object says nothing about it.
+guards=$(grep -cw kasan_report /proc/kallsyms)
 must "$SOSNAP" create st/n{1..1000} --gold g
 linear=$(linears)
 for ((i = 0; i < 5; i++)); do
@@ -150,7 +152,9 @@ for ((i = 0; i < 5; i++)); do
 	linear=$(linears)
 	more=$((sosnap - (before + linear) / 2))
 	echo "# 1,000 devices: dm-linear $before and $linear KiB, idle snapshots $sosnap KiB"
-	[ "$more" -gt 16000 ] || break
+	if [ "$more" -le 16000 ] || [ "$guards" != 0 ]; then
+		break
+	fi
 done
-at_most "an idle snapshot takes less than 16 KiB more than a dm-linear device" 16000 "$more"
+[ "$guards" != 0 ] || at_most "an idle snapshot takes less than 16 KiB more than a dm-linear device" 16000 "$more"
 finish
