@@ -115,6 +115,7 @@ snap_new b 65536
 snap_up b
 rounds=0
 while [ "$rounds" -lt 4 ]; do	# a slow machine needs more than one run for so many
+	resize_to 65536 b	# as the model has it
 	"$MODEL" run $dm/st-b --model "$tmp/b" --gold-sectors "$gold_sectors" --threads 4 \
 		--seconds 6 > "$tmp/run.out" 2>&1 &
 	pid=$!
