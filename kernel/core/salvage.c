@@ -284,11 +284,16 @@ static void state_objects(struct sosnap_salvage *s)
 }
 
 /* The state is not the youngest one: what that one has freed may be somebody else's. */
-static int doubt_what_was_freed(struct sosnap_salvage *s)
+static int journal_and_freed(struct sosnap_salvage *s)
 {
-	int r = s->result->super_lost ? salvage_bitmaps_later(s) : 0;
+	bool two = s->result->older_state && s->result->super_lost;
+	int r = two ? salvage_bitmaps_later(s) : 0;
 
-	return r ? r : salvage_doubt_freed(s);
+	if (!r)
+		r = salvage_journal(s);
+	if (!r && two)
+		salvage_bitmaps_switch(s);
+	return r || !s->result->older_state ? r : salvage_doubt_freed(s);
 }
 
 static int find(struct sosnap_salvage *s)
@@ -308,9 +313,7 @@ static int find(struct sosnap_salvage *s)
 		s->most_gen = max(s->most_gen, s->block[i].gen);
 	state_objects(s);
 	if (!r)
-		r = salvage_journal(s);
-	if (!r && s->result->older_state)
-		r = doubt_what_was_freed(s);
+		r = journal_and_freed(s);
 	if (!r)
 		r = salvage_own(s, true);
 	if (r)
@@ -470,6 +473,23 @@ static int keep_all(struct sosnap_salvage *s, struct sosnap_rebuild *rb, bool ti
 	return r;
 }
 
+/* What is left out is there for a repair that is cut short and then wants it after all. */
+static int keep_doubtful(struct sosnap_salvage *s, struct sosnap_rebuild *rb)
+{
+	u64 end = (u64)s->nr_regions * SOSNAP_REGION_BLOCKS, i;
+	int r = 0;
+
+	s->budget = SALVAGE_LAPS * s->meta.super.nr_blocks;
+	for (i = 0; i < s->extents.nr && !r; i++) {
+		const struct salvage_claim *c = &s->extents.v[i];
+
+		if (c->drop && c->class != SALVAGE_SURE && c->store != SOSNAP_STORE_ZERO &&
+		    c->store + c->len <= end && salvage_spend(s, c->len))
+			r = sosnap_rebuild_busy(rb, c->store, c->len);
+	}
+	return r;
+}
+
 static int build(struct sosnap_salvage *s, struct sosnap_io *io, bool tight)
 {
 	struct sosnap_rebuild rb;
@@ -485,6 +505,8 @@ static int build(struct sosnap_salvage *s, struct sosnap_io *io, bool tight)
 		r = give_records(s, &rb);
 	if (!r)
 		r = keep_all(s, &rb, tight);
+	if (!r && !tight)
+		r = keep_doubtful(s, &rb);
 	if (!r)
 		r = sosnap_rebuild_write(&rb, s->most_gen + 1, s->most_seq + 2);
 	sosnap_rebuild_exit(&rb);

@@ -42,8 +42,9 @@
  * block for that one, and do not for the other. A block of the youngest that is lost
  * looks the same, so then all that there is may be out of date. But where the youngest
  * wants a bitmap and the one that it should have replaced is there and whole, it was
- * never complete, and the one before is G. Of two slots with bitmaps the younger is in
- * force, and not believed when the other is lost.
+ * never complete, and the one before is G; with one summary, as a second try of the same
+ * generation writes that one anew. Of two slots with bitmaps the younger is in force, and
+ * not believed when the other is lost.
  *
  * The one before, taken because the youngest is damaged: a block that is used in both
  * has the same owner, since what a checkpoint frees is given away after it only. One
@@ -53,8 +54,10 @@
  * that it had merged.
  *
  * The journal starts after its last commit that maps a block which the bitmaps of G call
- * used: a block is used in them only if its record was merged. Whatever else was merged
- * before is applied once more, in order and up to the end, and comes to the same.
+ * used: a block is used in them only if its record was merged. If G is the one before
+ * the youngest, it has to be used in both, since what was freed in between may have been
+ * mapped again. Whatever else was merged before is applied once more, in order and up to
+ * the end, and comes to the same.
  *
  * What is written: everything anew, by rebuild.h, to blocks that neither a
  * bitmap nor any node or extent found lays claim to, superblocks last. When there

@@ -130,6 +130,8 @@ struct salvage_tree {
  * @uuid_count: how many blocks of each
  * @known:      by region: what is known of @bits
  * @bits:       by region: its bitmap in force
+ * @other_known: of the youngest state, when another one is found
+ * @other_bits: the same, and after it is in force, of the one found
  * @node:       by region: blocks with nodes that are part of the state
  * @owned:      by region: blocks that have an owner in the result
  * @shared:     by region: blocks with two claims that cannot both be right
@@ -167,6 +169,8 @@ struct sosnap_salvage {
 	u32 nr_regions;
 	u8 *known;
 	u8 **bits;
+	u8 *other_known;
+	u8 **other_bits;
 	u8 **node;
 	u8 **owned;
 	u8 **shared;
@@ -205,9 +209,11 @@ int salvage_super_guess(struct sosnap_salvage *s);
 void salvage_super_journal(struct sosnap_salvage *s, u64 commits_end);
 int salvage_bitmaps(struct sosnap_salvage *s);
 int salvage_bitmaps_later(struct sosnap_salvage *s);
+void salvage_bitmaps_switch(struct sosnap_salvage *s);
 void salvage_bitmaps_exit(struct sosnap_salvage *s);
 bool salvage_is_free(const struct sosnap_salvage *s, u64 blk);
 bool salvage_is_used(const struct sosnap_salvage *s, u64 blk);
+bool salvage_is_kept(const struct sosnap_salvage *s, u64 blk);
 
 /* salvage_tree.c */
 int salvage_walk_roots(struct sosnap_salvage *s);

@@ -139,7 +139,7 @@ static bool is_merged(const struct apply *a)
 			a->s->result->shared_blocks += len;
 		}
 		for (k = 0; k < len && !a->s->all_doubtful; k++)
-			if (salvage_is_used(a->s, store + k))
+			if (salvage_is_kept(a->s, store + k))
 				return true;
 	}
 	return false;

@@ -396,8 +396,8 @@ static int doubt_freed(struct sosnap_salvage *s, struct salvage_claims *claims, 
 		u64 at = from ? claims->nr : i;
 
 		used = look && salvage_is_used(s, c.store + from);
-		for (to = from + 1; to < c.len; to++)
-			if ((look && salvage_is_used(s, c.store + to)) != used)
+		for (to = look ? from + 1 : c.len; to < c.len; to++)
+			if (salvage_is_used(s, c.store + to) != used)
 				break;
 		if (from)
 			r = add_piece(claims, i, from, to);

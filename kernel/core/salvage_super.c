@@ -194,7 +194,9 @@ static void guess_slot(struct sosnap_salvage *s, u32 summary)
 
 /*
  * The youngest state wants a bitmap here. If what it should have replaced is still there
- * and whole, this was never written, so that state was never complete.
+ * and whole, this was never written, so that state was never complete. Of several
+ * summaries one may be left from a try that was cut, when the next one, of the same
+ * generation, did not touch its regions; so there nothing is proved.
  */
 static bool was_never_written(struct sosnap_salvage *s, u32 region, u64 gen_slot)
 {
@@ -202,6 +204,7 @@ static bool was_never_written(struct sosnap_salvage *s, u32 region, u64 gen_slot
 	u64 gen;
 
 	if (!s->result->super_lost || gen_slot >> 1 != s->most_gen ||
+	    s->nr_regions > SOSNAP_SUMMARY_REGIONS ||
 	    sosnap_space_slot_get(s->io, (u64)region * SOSNAP_REGION_BLOCKS + SOSNAP_BITMAP_SLOT +
 				  (gen_slot & 1), SOSNAP_MAGIC_BITMAP, region, &buf))
 		return false;
@@ -269,6 +272,8 @@ void salvage_bitmaps_exit(struct sosnap_salvage *s)
 	for (i = 0; i < s->nr_regions; i++) {
 		if (s->bits)
 			kvfree(s->bits[i]);
+		if (s->other_bits)
+			kvfree(s->other_bits[i]);
 		if (s->node)
 			kvfree(s->node[i]);
 		if (s->owned)
@@ -277,12 +282,16 @@ void salvage_bitmaps_exit(struct sosnap_salvage *s)
 			kvfree(s->shared[i]);
 	}
 	kvfree(s->known);
+	kvfree(s->other_known);
 	kvfree(s->bits);
+	kvfree(s->other_bits);
 	kvfree(s->node);
 	kvfree(s->owned);
 	kvfree(s->shared);
 	s->known = NULL;
+	s->other_known = NULL;
 	s->bits = NULL;
+	s->other_bits = NULL;
 	s->node = NULL;
 	s->owned = NULL;
 	s->shared = NULL;
@@ -312,29 +321,49 @@ int salvage_bitmaps(struct sosnap_salvage *s)
 	return r;
 }
 
+static void switch_bitmaps(struct sosnap_salvage *s)
+{
+	swap(s->known, s->other_known);
+	swap(s->bits, s->other_bits);
+}
+
 /**
- * salvage_bitmaps_later() - the bitmaps of the youngest state, which is not the one found
- * @s: the journal was read; meta.super.gen becomes that of the youngest
+ * salvage_bitmaps_later() - load the bitmaps of the youngest state, too
+ * @s: the state found is the one before that
  *
- * Where that one has written none, those that were in force stay so.
+ * Where that one has written none, those in force stay so. They are asked by
+ * salvage_is_kept(), and in force after salvage_bitmaps_switch().
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int salvage_bitmaps_later(struct sosnap_salvage *s)
 {
+	u64 gen = s->meta.super.gen;
 	u32 i;
 	int r = 0;
 
+	s->other_known = kvcalloc(s->nr_regions, sizeof(*s->known), GFP_KERNEL);
+	s->other_bits = kvcalloc(s->nr_regions, sizeof(*s->bits), GFP_KERNEL);
+	if (!s->other_known || !s->other_bits)
+		return -ENOMEM;
+	switch_bitmaps(s);
 	s->meta.super.gen = s->most_gen;
-	s->found_gen = s->most_gen;
-	for (i = 0; i < s->nr_regions; i++) {
-		kvfree(s->bits[i]);
-		s->bits[i] = NULL;
-		s->known[i] = SALVAGE_BITMAP_LOST;
-	}
 	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
 		r = load_summary(s, i);
+	s->meta.super.gen = gen;
+	switch_bitmaps(s);
 	return r;
+}
+
+/**
+ * salvage_bitmaps_switch() - the bitmaps of the youngest state are in force from now on
+ * @s: after salvage_bitmaps_later(); meta.super.gen becomes that of the youngest
+ */
+void salvage_bitmaps_switch(struct sosnap_salvage *s)
+{
+	switch_bitmaps(s);
+	s->meta.super.gen = s->most_gen;
+	s->found_gen = s->most_gen;
 }
 
 static u8 known(const struct sosnap_salvage *s, u64 blk, u32 *region, u32 *bit)
@@ -368,4 +397,20 @@ bool salvage_is_used(const struct sosnap_salvage *s, u64 blk)
 
 	return known(s, blk, &region, &bit) == SALVAGE_BITMAP &&
 	       test_bit_le(bit, s->bits[region]);
+}
+
+/**
+ * salvage_is_kept() - whether a block was used by the state found, and is still
+ * @s:   the salvage
+ * @blk: which; not one with a fixed use
+ *
+ * Such a block was not given away since, so nothing younger than the state maps it.
+ */
+bool salvage_is_kept(const struct sosnap_salvage *s, u64 blk)
+{
+	u32 bit, region = div_u64_rem(blk, SOSNAP_REGION_BLOCKS, &bit);
+
+	return salvage_is_used(s, blk) &&
+	       (!s->other_bits || (s->other_bits[region] &&
+				   test_bit_le(bit, s->other_bits[region])));
 }

@@ -510,7 +510,7 @@ static void cut_without_superblocks(void **state)
 	struct sv_store st;
 	struct io_ram *cut;
 	struct told t;
-	u32 older;
+	u32 older, i;
 
 	for (older = 0; older < 3; older++) {
 		make_two(&st);
@@ -521,6 +521,8 @@ static void cut_without_superblocks(void **state)
 		destroy_supers(st.ram);
 		if (older)
 			destroy(st.ram, super.root[SOSNAP_TREE_EXTENT - 1].blk);
+		for (i = 0; i < super.journal_blocks && older == 2; i++)
+			destroy(st.ram, super.journal_blk + i);
 		if (older == 2)
 			destroy_younger_bitmap(st.ram);
 		io_ram_log_begin(st.ram);
@@ -821,6 +823,138 @@ static void cut_checkpoint(void **state)
 	free(after);
 }
 
+/*
+ * Repair without superblocks and without another block, 0: none; what is not as before is
+ * marked and told. Returns how many.
+ */
+static u32 mend_and_compare(struct sv_store *st, u64 lost, const char *what,
+			    struct sosnap_salvage_result *res)
+{
+	struct images *before = calloc(1, sizeof(*before)), *after = calloc(1, sizeof(*after));
+	struct io_ram *copy = sv_copy_of(st);
+	struct told t;
+	u32 differ;
+
+	look(copy, before);
+	io_ram_free(copy);
+	destroy_supers(st->ram);
+	if (lost)
+		destroy(st->ram, lost);
+	must(mend(st->ram, &t, res));
+	sv_expect_clean(st->ram);
+	look(st->ram, after);
+	differ = expect_marked(before, after, &t, res, what);
+	free(before);
+	free(after);
+	return differ;
+}
+
+/* A commit that maps what the youngest state has freed was not merged into the one before. */
+static void journal_after_both(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sosnap_disk_record rec;
+	struct sv_store st;
+	u64 freed, blk;
+	u32 got;
+
+	make_two(&st);
+	sv_map(&st, 2, 2000, 1);
+	sv_checkpoint(&st, 0);
+	freed = block_of(&st, 1, 1);
+	sv_zero(&st, 1, 1, 1);
+	sv_checkpoint(&st, 0);
+	sv_zero(&st, 2, 4, 1);
+	/* not to the nodes of the state before */
+	must(sosnap_space_alloc(&st.m.space, 200, 200, &blk, &got));
+	sv_map(&st, 2, 1000, 64);
+	do {
+		must(sosnap_space_alloc(&st.m.space, 1, 1, &blk, &got));
+	} while (blk != freed);
+	sosnap_record_fill(&rec, SOSNAP_RECORD_MAP, 3, 700, 1, freed);
+	sv_commit(&st, &rec, 1);
+	must(sosnap_super_read(&st.ram->io, &super));
+	sv_close_store(&st);
+	assert_int_equal(mend_and_compare(&st, super.root[SOSNAP_TREE_EXTENT - 1].blk, "journal",
+					  &res), 0);
+	assert_true(res.older_state);
+	assert_int_equal(res.commits, 4);
+	io_ram_free(st.ram);
+}
+
+/*
+ * Two summaries; a checkpoint is cut, and the next one of the same generation does not
+ * touch the second of them, which is younger than the state but for a bitmap.
+ */
+static void two_summaries(void **state)
+{
+	const u64 base = (u64)SOSNAP_SUMMARY_REGIONS * SOSNAP_REGION_BLOCKS;
+	struct sosnap_salvage_result res;
+	struct sv_store st, next = { 0 };
+	u64 blk;
+	u32 i;
+
+	sv_new(&st, base + 2 * SOSNAP_REGION_BLOCKS);
+	sv_add_snapshot(&st, "s1");
+	sv_add_snapshot(&st, "s2");
+	for (i = 0; i < 8; i++) {
+		st.m.space.cursor = i < 4 ? SOSNAP_SUMMARY_REGIONS : 0;
+		sv_map(&st, 1, 1 + 2 * i, 1);
+		sv_map(&st, 2, 100 + 2 * i, 1);
+		sv_checkpoint(&st, 0);
+	}
+	sv_zero(&st, 1, 9, 1);
+	st.m.space.cursor = SOSNAP_SUMMARY_REGIONS;
+	next.ram = sv_copy_of(&st);
+	io_ram_log_begin(st.ram);
+	sv_checkpoint(&st, 0);
+	for (i = 0; i < st.ram->log_nr; i++) {
+		blk = io_ram_log_blk(st.ram, i);
+		if (blk != SOSNAP_SUPER_BLK0 && blk != SOSNAP_SUPER_BLK1 &&
+		    blk != base + SOSNAP_BITMAP_SLOT && blk != base + SOSNAP_BITMAP_SLOT + 1)
+			memcpy(io_ram_disk(next.ram, blk), io_ram_log_data(st.ram, i),
+			       SOSNAP_BLOCK_SIZE);
+	}
+	sv_close_store(&st);
+	io_ram_free(st.ram);
+	sv_open_store(&next);
+	sv_map(&next, 2, 500, 1);
+	sv_close_store(&next);
+	mend_and_compare(&next, 0, "two summaries", &res);
+	assert_true(res.older_state && res.marked == 2);
+	io_ram_free(next.ram);
+}
+
+/* Claims without end, and superblocks that a repair of an older state has left, it seems. */
+static void too_many_older(void **state)
+{
+	struct sosnap_salvage_result res;
+	struct sosnap_super super;
+	struct sv_store st;
+	clock_t start;
+	struct told t;
+	u32 i;
+
+	make_two(&st);
+	begin(&st);
+	for (i = 0; i < 30000; i++)
+		put_extent(&st, 1, 100000 + i * 10000ULL, 7000, 1000);
+	sv_checkpoint(&st, SOSNAP_SUPER_CLEAN);
+	sv_close_store(&st);
+	must(sosnap_super_read(&st.ram->io, &super));
+	super.data_blocks = super.nr_blocks;
+	super.node_blocks = super.nr_blocks;
+	must(sosnap_super_write(&st.ram->io, &super));
+	start = clock();
+	must(mend(st.ram, &t, &res));
+	assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+	sv_expect_clean(st.ram);
+	assert_true(res.older_state);
+	expect_lossy(st.ram, true, true, true);
+	io_ram_free(st.ram);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -833,6 +967,9 @@ int main(void)
 		cmocka_unit_test(numbers_of_others),
 		cmocka_unit_test(low_next_object),
 		cmocka_unit_test(cut_without_superblocks),
+		cmocka_unit_test(journal_after_both),
+		cmocka_unit_test(two_summaries),
+		cmocka_unit_test(too_many_older),
 		cmocka_unit_test(cut_checkpoint),
 		cmocka_unit_test(random_damage),
 	};
