@@ -458,21 +458,6 @@ static int busy_bits(struct sosnap_salvage *s, struct sosnap_rebuild *rb, u8 *co
 	return r;
 }
 
-/* Everything that was found, of use or not, stays as it is as long as there is room. */
-static int keep_all(struct sosnap_salvage *s, struct sosnap_rebuild *rb, bool tight)
-{
-	int r = busy_bits(s, rb, s->node);
-	u64 i;
-
-	if (!r && !tight)
-		r = busy_bits(s, rb, s->bits);
-	for (i = 0; i < s->nr_blocks && !r && !tight; i++)
-		if (s->block[i].blk < s->meta.super.nr_blocks &&
-		    s->block[i].blk / SOSNAP_REGION_BLOCKS < s->nr_regions)
-			r = sosnap_rebuild_busy(rb, s->block[i].blk, 1);
-	return r;
-}
-
 /* What is left out is there for a repair that is cut short and then wants it after all. */
 static int keep_doubtful(struct sosnap_salvage *s, struct sosnap_rebuild *rb)
 {
@@ -490,6 +475,21 @@ static int keep_doubtful(struct sosnap_salvage *s, struct sosnap_rebuild *rb)
 	return r;
 }
 
+/* Everything that was found, of use or not, stays as it is as long as there is room. */
+static int keep_all(struct sosnap_salvage *s, struct sosnap_rebuild *rb, bool tight)
+{
+	int r = busy_bits(s, rb, s->node);
+	u64 i;
+
+	if (!r && !tight)
+		r = busy_bits(s, rb, s->bits);
+	for (i = 0; i < s->nr_blocks && !r && !tight; i++)
+		if (s->block[i].blk < s->meta.super.nr_blocks &&
+		    s->block[i].blk / SOSNAP_REGION_BLOCKS < s->nr_regions)
+			r = sosnap_rebuild_busy(rb, s->block[i].blk, 1);
+	return r || tight ? r : keep_doubtful(s, rb);
+}
+
 static int build(struct sosnap_salvage *s, struct sosnap_io *io, bool tight)
 {
 	struct sosnap_rebuild rb;
@@ -505,8 +505,6 @@ static int build(struct sosnap_salvage *s, struct sosnap_io *io, bool tight)
 		r = give_records(s, &rb);
 	if (!r)
 		r = keep_all(s, &rb, tight);
-	if (!r && !tight)
-		r = keep_doubtful(s, &rb);
 	if (!r)
 		r = sosnap_rebuild_write(&rb, s->most_gen + 1, s->most_seq + 2);
 	sosnap_rebuild_exit(&rb);

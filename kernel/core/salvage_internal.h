@@ -86,6 +86,14 @@ struct salvage_claims {
 	u64 found;
 };
 
+/* Forget the pieces: what comes next looks at whole claims, or adds more. */
+static inline void salvage_uncut(struct salvage_claims *c)
+{
+	if (c->found)
+		c->nr = c->found;
+	c->found = 0;
+}
+
 /**
  * struct salvage_object - count of blocks of a cache object in the state G
  * @want: what its item says, if @known

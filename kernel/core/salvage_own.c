@@ -356,8 +356,7 @@ int salvage_own(struct sosnap_salvage *s, bool final)
 	struct salvage_claims *c = &s->extents;
 	int r;
 
-	if (c->found)
-		c->nr = c->found;
+	salvage_uncut(c);
 	c->found = c->nr;
 	s->records.found = s->records.nr;
 	owned_exit(s);
@@ -446,9 +445,7 @@ int salvage_doubt_freed(struct sosnap_salvage *s)
 	u64 i, nr;
 	int r = 0;
 
-	if (c->found)
-		c->nr = c->found;
-	c->found = 0;
+	salvage_uncut(c);
 	nr = c->nr;
 	s->budget = SALVAGE_LAPS_SURE * s->meta.super.nr_blocks;
 	for (i = 0; i < nr && !r; i++)

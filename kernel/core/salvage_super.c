@@ -261,6 +261,16 @@ static int load_summary(struct sosnap_salvage *s, u32 summary)
 	return r;
 }
 
+static int load_all(struct sosnap_salvage *s)
+{
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
+		r = load_summary(s, i);
+	return r;
+}
+
 /**
  * salvage_bitmaps_exit() - forget the bitmaps and what was noted by region
  * @s: the salvage
@@ -305,9 +315,6 @@ void salvage_bitmaps_exit(struct sosnap_salvage *s)
  */
 int salvage_bitmaps(struct sosnap_salvage *s)
 {
-	u32 i;
-	int r = 0;
-
 	s->nr_regions = sosnap_space_regions(&s->meta.super);
 	s->known = kvcalloc(s->nr_regions, sizeof(*s->known), GFP_KERNEL);
 	s->bits = kvcalloc(s->nr_regions, sizeof(*s->bits), GFP_KERNEL);
@@ -316,9 +323,7 @@ int salvage_bitmaps(struct sosnap_salvage *s)
 	s->shared = kvcalloc(s->nr_regions, sizeof(*s->shared), GFP_KERNEL);
 	if (!s->known || !s->bits || !s->node || !s->owned || !s->shared)
 		return -ENOMEM;
-	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
-		r = load_summary(s, i);
-	return r;
+	return load_all(s);
 }
 
 static void switch_bitmaps(struct sosnap_salvage *s)
@@ -339,8 +344,7 @@ static void switch_bitmaps(struct sosnap_salvage *s)
 int salvage_bitmaps_later(struct sosnap_salvage *s)
 {
 	u64 gen = s->meta.super.gen;
-	u32 i;
-	int r = 0;
+	int r;
 
 	s->other_known = kvcalloc(s->nr_regions, sizeof(*s->known), GFP_KERNEL);
 	s->other_bits = kvcalloc(s->nr_regions, sizeof(*s->bits), GFP_KERNEL);
@@ -348,8 +352,7 @@ int salvage_bitmaps_later(struct sosnap_salvage *s)
 		return -ENOMEM;
 	switch_bitmaps(s);
 	s->meta.super.gen = s->most_gen;
-	for (i = 0; i * SOSNAP_SUMMARY_REGIONS < s->nr_regions && !r; i++)
-		r = load_summary(s, i);
+	r = load_all(s);
 	s->meta.super.gen = gen;
 	switch_bitmaps(s);
 	return r;

@@ -205,9 +205,7 @@ static int take_extent(struct walk *walk, const struct sosnap_key *key, const vo
 		return walk->class == SALVAGE_SURE ?
 		       salvage_lose(walk->tree, key,
 				    &(struct sosnap_key){ key->hi, key->lo + 1 }) : 0;
-	if (s->extents.found)
-		s->extents.nr = s->extents.found;
-	s->extents.found = 0;
+	salvage_uncut(&s->extents);
 	r = salvage_room((void **)&s->extents.v, s->extents.nr, &s->extents.max,
 			 sizeof(*s->extents.v));
 	if (r)

@@ -216,7 +216,8 @@ static void undo(const char *command, unsigned int n)
 			fail("fault %u: %s has failed", n, command);
 		return;
 	}
-	snprintf(steps, sizeof(steps), "%s", command + 1);
+	if ((size_t)snprintf(steps, sizeof(steps), "%s", command + 1) >= sizeof(steps))
+		fail("too long: %s", command);
 	while (*steps && (text = strsep(&next, ";")))
 		if (step(text))
 			fail("fault %u: %s: %s", n, text, strerror(errno));
